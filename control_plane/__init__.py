@@ -1,0 +1,1 @@
+"""The thin VPS service: keeps the job table and relays each job to an endpoint."""

@@ -1,0 +1,48 @@
+"""What a job type sees of the world: a folder, its inputs, and a way to say how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+
+class Report(Protocol):
+    """Tell the person how far the job is: `progress` 0-100 within the run, `message` in plain words."""
+
+    def __call__(self, stage: str, progress: int, message: str = "") -> None: ...
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """`workdir` is the job's own empty folder; `inputs` maps every reference in params to a local file."""
+
+    workdir: Path
+    inputs: dict[str, Path]
+    report: Report
+    model_dir: Path | None = None
+
+    def input(self, reference: str) -> Path:
+        """The local file of a reference that stands in params."""
+        return self.inputs[reference]
+
+
+@dataclass(frozen=True)
+class ProducedFile:
+    """A finished file in the workdir, to be uploaded under its own name. Times in seconds, sizes in pixels."""
+
+    path: Path
+    kind: Literal["video", "audio", "image", "model", "subtitles", "data"]
+    content_type: str
+    width: int | None = None
+    height: int | None = None
+    duration_seconds: float | None = None
+    fps: float | None = None
+
+
+@dataclass(frozen=True)
+class Produced:
+    """What a job type returns: its files, the main one first, and the engine that really made them."""
+
+    files: list[ProducedFile]
+    engine: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""What both programs agree on: job types, states, wire messages, errors, the timeline, storage. Imports neither."""

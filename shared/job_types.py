@@ -1,0 +1,155 @@
+"""The job types and their params: one model each, one line in the union.
+
+Adding a type is a params model here, a member of the union, and one file in `gpu_worker/job_types/`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from shared.references import MediaReference
+from shared.timeline import AspectRatio, Resolution, Timeline
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Motion = Literal["zoom_in", "zoom_out", "pan_left", "pan_right", "pan_up", "pan_down", "rotate"]
+VoicePreset = Literal["default", "calm", "bright", "deep", "whisper", "narrator"]
+
+
+class JobType(StrEnum):
+    """What a job does."""
+
+    RENDER = "RENDER"
+    IMG2VID = "IMG2VID"
+    TTS = "TTS"
+    LIPSYNC = "LIPSYNC"
+    TRAIN_TWIN = "TRAIN_TWIN"
+    EXPORT = "EXPORT"
+
+
+class Params(BaseModel):
+    """Unknown fields are refused: money must not be spent on a misspelled option."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class RenderParams(Params):
+    """Text to video."""
+
+    prompt: Annotated[str, Field(min_length=1, max_length=2000)]
+    negative_prompt: Annotated[str, Field(max_length=2000)] = ""
+    duration: Annotated[float, Field(ge=0.5, le=60)] = 5.0
+    resolution: Resolution = "720p"
+    aspect_ratio: AspectRatio = "16:9"
+    model: Annotated[str, Field(max_length=100)] | None = None
+    seed: Seed | None = None
+    steps: Annotated[int, Field(ge=1, le=200)] | None = None
+    guidance: Annotated[float, Field(ge=0, le=30)] | None = None
+    lora: Annotated[str, Field(max_length=200)] | None = None
+
+
+class Img2VidParams(Params):
+    """A picture set in motion."""
+
+    image_url: MediaReference
+    prompt: Annotated[str, Field(max_length=2000)] = ""
+    duration: Annotated[float, Field(ge=0.5, le=60)] = 5.0
+    motion: Motion = "zoom_in"
+    strength: Annotated[float, Field(gt=0, le=1)] = 0.5
+    resolution: Resolution = "720p"
+    aspect_ratio: AspectRatio = "16:9"
+    fps: Annotated[int, Field(ge=8, le=60)] = 30
+    model: Annotated[str, Field(max_length=100)] | None = None
+    seed: Seed | None = None
+
+
+class TtsParams(Params):
+    """Text to speech."""
+
+    text: Annotated[str, Field(min_length=1, max_length=10_000)]
+    voice_preset: VoicePreset = "default"
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "en"
+    speed: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
+    reference_audio_url: MediaReference | None = None
+    model: Annotated[str, Field(max_length=100)] | None = None
+
+
+class LipsyncParams(Params):
+    """A face made to speak a recording."""
+
+    video_url: MediaReference
+    audio_url: MediaReference
+    model: Annotated[str, Field(max_length=100)] | None = None
+
+
+class TrainTwinParams(Params):
+    """A LoRA trained on pictures of one subject."""
+
+    images: Annotated[list[MediaReference], Field(min_length=3, max_length=100)]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    trigger: Annotated[str, Field(min_length=2, max_length=40)] = "ohwx"
+    steps: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    rank: Annotated[int, Field(ge=1, le=256)] | None = None
+    consent: bool = False
+
+
+class ExportParams(Timeline):
+    """A timeline stitched into a film."""
+
+
+class RenderJob(BaseModel):
+    """`type` and `params` of a RENDER job."""
+
+    type: Literal[JobType.RENDER]
+    params: RenderParams
+
+
+class Img2VidJob(BaseModel):
+    """`type` and `params` of an IMG2VID job."""
+
+    type: Literal[JobType.IMG2VID]
+    params: Img2VidParams
+
+
+class TtsJob(BaseModel):
+    """`type` and `params` of a TTS job."""
+
+    type: Literal[JobType.TTS]
+    params: TtsParams
+
+
+class LipsyncJob(BaseModel):
+    """`type` and `params` of a LIPSYNC job."""
+
+    type: Literal[JobType.LIPSYNC]
+    params: LipsyncParams
+
+
+class TrainTwinJob(BaseModel):
+    """`type` and `params` of a TRAIN_TWIN job."""
+
+    type: Literal[JobType.TRAIN_TWIN]
+    params: TrainTwinParams
+
+
+class ExportJob(BaseModel):
+    """`type` and `params` of an EXPORT job."""
+
+    type: Literal[JobType.EXPORT]
+    params: ExportParams
+
+
+Job = Annotated[
+    RenderJob | Img2VidJob | TtsJob | LipsyncJob | TrainTwinJob | ExportJob,
+    Field(discriminator="type"),
+]
+AnyParams = RenderParams | Img2VidParams | TtsParams | LipsyncParams | TrainTwinParams | ExportParams
+
+_JOB: TypeAdapter[Job] = TypeAdapter(Job)
+
+
+def parse_params(job_type: str, params: object) -> AnyParams:
+    """The typed params of a job; pydantic's ValidationError when they are wrong."""
+    return _JOB.validate_python({"type": job_type, "params": params}).params

@@ -1,0 +1,93 @@
+"""What both stores promise. Blocking calls: async callers use a thread.
+
+Conditional puts are the ground everything stands on: of any number of writers racing for one key, exactly one wins.
+Keys are checked by `shared.references.check_key`. A store that cannot answer raises StorageFailed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """A small object read whole, with the ETag that `put_if_match` takes."""
+
+    body: bytes
+    etag: str
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """What is known of an object without reading it."""
+
+    key: str
+    bytes: int
+    etag: str
+    content_type: str
+    modified_at: datetime
+
+
+@dataclass(frozen=True)
+class SignedUpload:
+    """Where and how a client may PUT one object of exactly the signed size and type."""
+
+    url: str
+    headers: dict[str, str] = field(default_factory=dict)
+    method: str = "PUT"
+
+
+class ObjectStore(Protocol):
+    """`name` tells stores apart for ever: it is kept beside each key in the job table."""
+
+    @property
+    def name(self) -> str:
+        """`local`, or `s3://<bucket>@<endpoint host>`."""
+        ...
+
+    def put_if_absent(self, key: str, body: bytes, content_type: str = "application/json") -> str | None:
+        """Create the object and return its ETag; None, and nothing changed, when the key is taken."""
+        ...
+
+    def put_if_match(self, key: str, body: bytes, etag: str, content_type: str = "application/json") -> str | None:
+        """Replace the object whose ETag is `etag` and return the new one; None when it has changed or is gone."""
+        ...
+
+    def get(self, key: str, max_bytes: int = 1_000_000) -> StoredObject | None:
+        """Read a small object whole; None when there is none. StorageFailed when it is larger than `max_bytes`."""
+        ...
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """What is known of the object; None when there is none."""
+        ...
+
+    def upload(self, path: Path, key: str, content_type: str) -> None:
+        """Store a file of any size under `key`, whole or not at all. Replaces what is there."""
+        ...
+
+    def download(self, key: str, path: Path, max_bytes: int) -> int:
+        """Copy the object into the file `path` and return its size.
+
+        Raises NotFound when there is none and MediaRefused when it is larger than `max_bytes`.
+        """
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove the object; nothing happens when there is none."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Every object below a prefix, in key order."""
+        ...
+
+    def signed_get(self, key: str, expires_in: int, filename: str | None = None) -> str:
+        """A URL that reads the object for about `expires_in` seconds, offered for download as `filename` if given."""
+        ...
+
+    def signed_put(self, key: str, content_type: str, length: int, expires_in: int) -> SignedUpload:
+        """A URL that creates the object once, with this type and exactly `length` bytes."""
+        ...
