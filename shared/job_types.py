@@ -1,6 +1,6 @@
 """The job types and their params: one model each, one line in the union.
 
-Adding a type is a params model here, a member of the union, and one file in `gpu_worker/job_types/`.
+Adding a type is its name and params model here, and one file in `gpu_worker/job_types/`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.references import MediaReference
 from shared.timeline import AspectRatio, Resolution, Timeline
@@ -99,57 +99,18 @@ class ExportParams(Timeline):
     """A timeline stitched into a film."""
 
 
-class RenderJob(BaseModel):
-    """`type` and `params` of a RENDER job."""
-
-    type: Literal[JobType.RENDER]
-    params: RenderParams
-
-
-class Img2VidJob(BaseModel):
-    """`type` and `params` of an IMG2VID job."""
-
-    type: Literal[JobType.IMG2VID]
-    params: Img2VidParams
-
-
-class TtsJob(BaseModel):
-    """`type` and `params` of a TTS job."""
-
-    type: Literal[JobType.TTS]
-    params: TtsParams
-
-
-class LipsyncJob(BaseModel):
-    """`type` and `params` of a LIPSYNC job."""
-
-    type: Literal[JobType.LIPSYNC]
-    params: LipsyncParams
-
-
-class TrainTwinJob(BaseModel):
-    """`type` and `params` of a TRAIN_TWIN job."""
-
-    type: Literal[JobType.TRAIN_TWIN]
-    params: TrainTwinParams
-
-
-class ExportJob(BaseModel):
-    """`type` and `params` of an EXPORT job."""
-
-    type: Literal[JobType.EXPORT]
-    params: ExportParams
-
-
-Job = Annotated[
-    RenderJob | Img2VidJob | TtsJob | LipsyncJob | TrainTwinJob | ExportJob,
-    Field(discriminator="type"),
-]
 AnyParams = RenderParams | Img2VidParams | TtsParams | LipsyncParams | TrainTwinParams | ExportParams
 
-_JOB: TypeAdapter[Job] = TypeAdapter(Job)
+PARAMS: dict[JobType, type[AnyParams]] = {
+    JobType.RENDER: RenderParams,
+    JobType.IMG2VID: Img2VidParams,
+    JobType.TTS: TtsParams,
+    JobType.LIPSYNC: LipsyncParams,
+    JobType.TRAIN_TWIN: TrainTwinParams,
+    JobType.EXPORT: ExportParams,
+}
 
 
-def parse_params(job_type: str, params: object) -> AnyParams:
+def parse_params(job_type: JobType, params: object) -> AnyParams:
     """The typed params of a job; pydantic's ValidationError when they are wrong."""
-    return _JOB.validate_python({"type": job_type, "params": params}).params
+    return PARAMS[job_type].model_validate(params)

@@ -1,0 +1,1 @@
+"""The HTTP API: thin routes, their schemas, problem+json errors, who may call."""

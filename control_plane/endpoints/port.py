@@ -17,6 +17,9 @@ from typing import Any, Protocol
 
 from shared.errors import RushesError
 
+LOCAL = "local"
+"""The `url` of the built-in endpoint, whose port is another in each life."""
+
 
 class EndpointError(RushesError):
     """The GPU endpoint did not do what was asked."""

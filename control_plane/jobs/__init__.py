@@ -1,0 +1,1 @@
+"""The job table: one SQLite file, one writer, one guarded statement for each verb."""

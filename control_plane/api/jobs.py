@@ -1,0 +1,182 @@
+"""`/jobs`: submit, read, list, cancel, retry, delete."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Header, Query, Request, Response
+
+from control_plane.api.presenter import etag, present
+from control_plane.api.problems import Problem
+from control_plane.api.schemas import CancelView, CreateJob, Envelope, JobCreated, JobView
+from control_plane.api.services import Services, Use
+from control_plane.api.submission import submit
+from control_plane.jobs import queries, verbs
+from control_plane.jobs.records import JobRecord
+from shared.errors import Conflict, FieldProblem, InvalidRequest, NotFound
+from shared.job_types import JobType
+from shared.states import JobStatus
+
+router = APIRouter(tags=["jobs"], responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}})
+
+IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255)]
+IfNoneMatch = Annotated[str | None, Header()]
+MAX_WAIT_SECONDS = 25
+_WAIT = re.compile(r"(?:^|[;,\s])wait=(\d{1,4})")
+
+
+@router.post("/jobs", status_code=202)
+async def create_job(
+    services: Use,
+    response: Response,
+    job: Annotated[CreateJob, Body()],
+    idempotency_key: IdempotencyKey = None,
+) -> JobCreated:
+    """Take a job. It is on the disk when this answers; poll `GET /jobs/{id}` or follow its events."""
+    asked: Envelope = job
+    return await submit(
+        services,
+        response,
+        asked.type,
+        asked.params.model_dump(mode="json"),
+        idempotency_key=idempotency_key,
+        labels=asked.labels,
+        priority=asked.priority,
+    )
+
+
+@router.get("/jobs", response_model=list[JobView])
+async def list_jobs(
+    services: Use,
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    status: JobStatus | None = None,
+    type: JobType | None = None,
+    cursor: UUID | None = None,
+    ids: Annotated[str | None, Query(max_length=8000, description="Comma-separated: just these jobs.")] = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Jobs, newest first. `Link: rel="next"` leads to the next page."""
+    if ids is not None:
+        jobs = services.table.ask(queries.jobs_by_ids, _parse_ids(ids))
+        return _cacheable(services, jobs, if_none_match)
+    jobs = services.table.ask(queries.list_jobs, limit + 1, str(cursor) if cursor else None, status, type)
+    response = _cacheable(services, jobs[:limit], if_none_match)
+    if len(jobs) > limit:
+        following = request.url.include_query_params(cursor=jobs[limit - 1].id)
+        response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+    return response
+
+
+def _parse_ids(ids: str) -> list[str]:
+    try:
+        return [str(UUID(part.strip())) for part in ids.split(",") if part.strip()][:200]
+    except ValueError as wrong:
+        raise InvalidRequest("ids has something that is no job id", FieldProblem("/ids", "not a job id")) from wrong
+
+
+def _cacheable(services: Services, jobs: list[JobRecord], if_none_match: str | None) -> Response:
+    tag = etag(services, *jobs)
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if _matches(if_none_match, tag):
+        return Response(status_code=304, headers=headers)
+    body = "[" + ",".join(present(services, job).model_dump_json() for job in jobs) + "]"
+    return Response(body, media_type="application/json", headers=headers)
+
+
+@router.get("/jobs/{job_id}", response_model=JobView)
+async def get_job(
+    services: Use, job_id: UUID, if_none_match: IfNoneMatch = None, prefer: Annotated[str | None, Header()] = None
+) -> Response:
+    """One job. `Prefer: wait=N` waits up to N seconds (25 at most) for it to finish, or, with an `If-None-Match`
+    that still holds, for it to change.
+    """
+    waits = _WAIT.search(prefer or "")
+    if waits:
+        await _wait(services, str(job_id), min(int(waits[1]), MAX_WAIT_SECONDS), if_none_match)
+    job = find(services, job_id)
+    tag = etag(services, job)
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if waits:
+        headers["Preference-Applied"] = f"wait={min(int(waits[1]), MAX_WAIT_SECONDS)}"
+    if _matches(if_none_match, tag):
+        return Response(status_code=304, headers=headers)
+    return Response(present(services, job).model_dump_json(), media_type="application/json", headers=headers)
+
+
+async def _wait(services: Services, job_id: str, seconds: int, if_none_match: str | None) -> None:
+    until = asyncio.get_running_loop().time() + seconds
+    while True:
+        job = services.table.ask(queries.job_by_id, job_id)
+        left = until - asyncio.get_running_loop().time()
+        if job is None or job.status.is_terminal or left <= 0:
+            return
+        if if_none_match is not None and not _matches(if_none_match, etag(services, job)):
+            return
+        await services.table.changed(job_id, left)
+
+
+def _matches(if_none_match: str | None, tag: str) -> bool:
+    """Weak comparison (RFC 9110, 8.8.3.2)."""
+    given = [part.strip().removeprefix("W/") for part in (if_none_match or "").split(",")]
+    return "*" in given or tag.removeprefix("W/") in given
+
+
+def find(services: Services, job_id: UUID) -> JobRecord:
+    """The job, or NotFound."""
+    job = services.table.ask(queries.job_by_id, str(job_id))
+    if job is None:
+        raise NotFound("There is no such job")
+    return job
+
+
+@router.post("/jobs/{job_id}/cancel")
+async def cancel_job(services: Use, job_id: UUID, response: Response) -> CancelView:
+    """Stop a job. 200 when nothing runs any more, 202 while it is being stopped, 409 once it has finished."""
+    job = await services.table.do(verbs.request_cancel, str(job_id), services.clock())
+    services.dispatcher.wake(job.id)
+    if not job.status.is_terminal:
+        response.status_code = 202
+    return CancelView(job_id=job.id, status=job.status, stage_message=job.stage_message)
+
+
+@router.post("/jobs/{job_id}/retry", status_code=202)
+async def retry_job(
+    services: Use, job_id: UUID, response: Response, idempotency_key: IdempotencyKey = None
+) -> JobCreated:
+    """The same type and params as a new job: finished jobs never change."""
+    old = find(services, job_id)
+    if not old.status.is_terminal:
+        raise Conflict("The job is not finished: cancel it first", code="NOT_FINISHED")
+    return await submit(
+        services,
+        response,
+        old.type,
+        old.params,
+        idempotency_key=idempotency_key,
+        labels=old.labels,
+        priority=old.priority,
+        retry_of=old.id,
+    )
+
+
+@router.delete("/jobs/{job_id}", status_code=204)
+async def delete_job(services: Use, job_id: UUID) -> Response:
+    """Forget a finished job and remove its outputs."""
+    job = find(services, job_id)
+    if not job.status.is_terminal:
+        raise Conflict("The job is not finished: cancel it first", code="NOT_FINISHED")
+    stores = {attempt.store for attempt in services.table.ask(queries.attempts_of_job, job.id)}
+    for name in stores:
+        await asyncio.to_thread(_remove_outputs, services, name, job.id)
+    await services.table.do(verbs.delete, job.id)
+    return Response(status_code=204)
+
+
+def _remove_outputs(services: Services, store_name: str, job_id: str) -> None:
+    store = services.stores.at(store_name)
+    for found in list(store.list(f"jobs/{job_id}/")):
+        store.delete(found.key)

@@ -1,0 +1,59 @@
+"""Takes a job in: references checked, idempotency key fenced, durable before the answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from fastapi import Response
+from uuid6 import uuid7
+
+from control_plane.api.schemas import JobCreated
+from control_plane.api.services import Services
+from control_plane.clock import to_rfc3339
+from control_plane.jobs import queries, verbs
+from control_plane.jobs.records import JobRecord, NewJob
+from shared.job_types import JobType
+
+
+async def submit(
+    services: Services,
+    response: Response,
+    job_type: JobType,
+    params: dict[str, Any],
+    *,
+    idempotency_key: str | None = None,
+    labels: dict[str, str] | None = None,
+    priority: int = 0,
+    retry_of: str | None = None,
+) -> JobCreated:
+    """Insert the job (or find the one this key made) and describe it; sets `Location`."""
+    if idempotency_key is None or services.table.ask(queries.job_by_idempotency_key, idempotency_key) is None:
+        services.references.check(params)
+    new = NewJob(
+        id=str(uuid7()),
+        type=job_type,
+        params=params,
+        labels=labels or {},
+        priority=priority,
+        retry_of=retry_of,
+        idempotency_key=idempotency_key,
+        fingerprint=idempotency_key and _fingerprint(job_type, params, labels, priority, retry_of),
+    )
+    job, is_new = await services.table.do(verbs.submit, new, services.clock())
+    response.headers["Location"] = f"/jobs/{job.id}"
+    if not is_new:
+        response.headers["Idempotent-Replayed"] = "true"
+    return _created(job)
+
+
+def _created(job: JobRecord) -> JobCreated:
+    return JobCreated(
+        job_id=job.id, type=job.type, status=job.status, created_at=to_rfc3339(job.created_at), retry_of=job.retry_of
+    )
+
+
+def _fingerprint(*parts: object) -> str:
+    """Of the request as it was understood: spelling out a default does not make it another request."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

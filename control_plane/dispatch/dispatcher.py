@@ -1,0 +1,183 @@
+"""Sends waiting jobs to their endpoint: claim → POST /run → record, and a follower for each attempt."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from control_plane.clock import to_datetime
+from control_plane.dispatch.follower import Follower, World, note_progress
+from control_plane.dispatch.limits import DEADLINE_SECONDS, policy
+from control_plane.dispatch.references import References
+from control_plane.endpoints.port import AnswerLost, EndpointBusy, EndpointError, EndpointRefused, EndpointUnreachable
+from control_plane.jobs import queries, verbs
+from control_plane.jobs.records import AttemptRecord, JobRecord
+from shared.errors import RushesError
+from shared.wire import Progress, WorkerInput, attempt_prefix
+
+log = logging.getLogger(__name__)
+
+PERMANENT = {400, 413, 422}
+IDLE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Sending:
+    """How attempts are sent. The two bases are our own addresses as a worker and RunPod reach them, if they can."""
+
+    in_flight: int
+    references: References
+    store_name: str
+    callback_base: str | None = None
+    webhook_base: str | None = None
+
+
+class Dispatcher:
+    """Runs until canceled. Knows every living attempt of this process by its job."""
+
+    def __init__(self, world: World, sending: Sending) -> None:
+        self._world = world
+        self._sending = sending
+        self._followers: dict[str, Follower] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._freed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Take over what an earlier life left, then send what waits, for ever."""
+        await self._world.table.do(verbs.restart)
+        for attempt in self._world.table.ask(queries.alive_attempts):
+            self._start(attempt, send=False)
+        while True:
+            changed = asyncio.ensure_future(self._world.table.changed(None, self._idle_for()))
+            freed = asyncio.ensure_future(self._freed.wait())
+            await self._send_ready()
+            await asyncio.wait({changed, freed}, return_when=asyncio.FIRST_COMPLETED)
+            changed.cancel()
+            freed.cancel()
+            self._freed.clear()
+
+    def _idle_for(self) -> float:
+        ready_at = self._world.table.ask(queries.next_ready_at)
+        if ready_at is None:
+            return IDLE_SECONDS
+        return min(max((ready_at - self._world.clock()) / 1000, 0.05), IDLE_SECONDS)
+
+    async def stop(self) -> None:
+        """Let go of every attempt: they live on at their endpoints, and the next life follows them."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def wake(self, job_id: str, *, result_is_near: bool = False) -> None:
+        """Something was heard about a job, or wanted of it: look now."""
+        follower = self._followers.get(job_id)
+        if follower is not None:
+            follower.wake(result_is_near=result_is_near)
+
+    async def heard(self, token: str, progress: Progress | None) -> None:
+        """A callback or a webhook came for an attempt. It moves progress and causes a look, no more."""
+        attempt = self._world.table.ask(queries.attempt_by_token, token)
+        if attempt is None or (progress and (progress.job_id, progress.attempt) != (attempt.job_id, attempt.number)):
+            return
+        now = self._world.clock()
+        noted = progress is not None and await note_progress(self._world.table, attempt.ref, progress, now, now)
+        finished = progress is None or progress.stage == "finished"
+        if finished or not noted:
+            self.wake(attempt.job_id, result_is_near=finished)
+
+    async def _send_ready(self) -> None:
+        world = self._world
+        free = self._sending.in_flight - len(self._followers)
+        if free <= 0:
+            return
+        for job in world.table.ask(queries.ready_jobs, world.clock(), free):
+            attempt = await world.table.do(verbs.open_attempt, job.id, self._opening(job), world.clock())
+            if attempt is not None:
+                self._start(attempt, send=True)
+
+    def _opening(self, job: JobRecord) -> verbs.Opening:
+        endpoint = self._world.endpoints.for_type(job.type)
+        start_before = self._world.clock() + round(self._world.limits.start_within * 1000)
+        return verbs.Opening(endpoint.url, self._sending.store_name, DEADLINE_SECONDS[job.type], start_before)
+
+    def _start(self, attempt: AttemptRecord, *, send: bool) -> None:
+        follower = Follower(self._world, attempt, self._send_once_more)
+        self._followers[attempt.job_id] = follower
+        task = asyncio.create_task(self._live(attempt, follower, send=send), name=f"attempt-{attempt.job_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _live(self, attempt: AttemptRecord, follower: Follower, *, send: bool) -> None:
+        try:
+            if send:
+                await self._send(attempt)
+        except RushesError as trouble:
+            log.warning("job %s: %s", attempt.job_id, trouble.message)
+        try:
+            await follower.run()
+        finally:
+            if self._followers.get(attempt.job_id) is follower:
+                del self._followers[attempt.job_id]
+            self._freed.set()
+
+    async def _send_once_more(self, attempt: AttemptRecord) -> None:
+        await self._world.table.do(verbs.unanswered, attempt.ref, self._world.clock())
+        if await self._world.table.do(verbs.sending_again, attempt.ref, self._world.clock()):
+            await self._send(attempt)
+
+    async def _send(self, attempt: AttemptRecord) -> None:
+        """One POST /run, and what its answer means. A lost answer leaves the attempt UNKNOWN."""
+        job = self._world.table.ask(queries.job_by_id, attempt.job_id)
+        if job is None:
+            return
+        table, endpoint = self._world.table, self._world.endpoints.at(attempt.endpoint)
+        try:
+            payload = self._payload(job, attempt)
+            runpod_id = await endpoint.run(payload, policy(job.type, self._world.limits), self._webhook(attempt))
+        except AnswerLost as lost:
+            log.warning("job %s: %s", job.id, lost.message)
+            await table.do(verbs.unanswered, attempt.ref, self._world.clock())
+        except RushesError as refused:
+            await self._refused(attempt, refused)
+        else:
+            if not await table.do(verbs.submitted, attempt.ref, runpod_id, self._world.clock()):
+                await endpoint.cancel(runpod_id)
+
+    async def _refused(self, attempt: AttemptRecord, refused: RushesError) -> None:
+        """Nothing was accepted: wait and try again, or fail where trying again cannot help."""
+        table, now = self._world.table, self._world.clock()
+        permanent = not isinstance(refused, EndpointError) or (
+            isinstance(refused, EndpointRefused) and refused.status in PERMANENT
+        )
+        if permanent:
+            await table.do(verbs.refuse, attempt.ref, refused.code_now, refused.message, now)
+        else:
+            ready_at = now + round(_refusal_pause(refused) * 1000)
+            await table.do(verbs.withdraw, attempt.ref, ready_at, refused.message, now)
+
+    def _payload(self, job: JobRecord, attempt: AttemptRecord) -> dict[str, object]:
+        base = self._sending.callback_base
+        message = WorkerInput(
+            job_id=job.id,
+            attempt=attempt.number,
+            token=attempt.token,
+            job_type=job.type,
+            params=self._sending.references.resolve(job.params),
+            output_prefix=attempt_prefix(job.id, attempt.number),
+            start_before=to_datetime(attempt.start_before),
+            deadline_seconds=attempt.deadline_seconds,
+            callback_url=base and f"{base}/callbacks/{attempt.token}",
+        )
+        return message.model_dump(mode="json")
+
+    def _webhook(self, attempt: AttemptRecord) -> str | None:
+        base = self._sending.webhook_base
+        return base and f"{base}/webhooks/runpod/{attempt.token}"
+
+
+def _refusal_pause(refused: RushesError) -> float:
+    """Seconds until the same job is offered again."""
+    if isinstance(refused, EndpointBusy):
+        return refused.retry_after or 5.0
+    return 2.0 if isinstance(refused, EndpointUnreachable) else 30.0

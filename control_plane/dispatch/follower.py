@@ -1,0 +1,282 @@
+"""Follows one attempt from its sending to its end: look, decide, act, wait.
+
+Everything that is heard of an attempt enters by `Follower.look` (statuses, claim, result) or `heard` (progress).
+Callbacks and webhooks only wake it: they never end, settle or confirm anything by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from control_plane.clock import Clock, from_datetime, to_datetime
+from control_plane.dispatch import bucket
+from control_plane.dispatch.decide import (
+    NO_RESULT,
+    Abandon,
+    Close,
+    Closed,
+    Decision,
+    Facts,
+    Obey,
+    SendAgain,
+    Watch,
+    decide,
+)
+from control_plane.dispatch.limits import Limits, retry_delay
+from control_plane.endpoints.directory import EndpointDirectory
+from control_plane.endpoints.port import Endpoint, EndpointError, RemoteJob, RemoteStatus
+from control_plane.jobs import queries, verbs
+from control_plane.jobs.records import AttemptRecord, JobRecord, Ref
+from control_plane.jobs.table import JobTable
+from shared.errors import RushesError
+from shared.states import AttemptState
+from shared.storage.base import ObjectStore
+from shared.storage.directory import StoreDirectory
+from shared.wire import Claim, Failure, Progress, Result, attempt_prefix
+
+log = logging.getLogger(__name__)
+
+CANCELED_REMOTELY = Failure(code="CANCELED_REMOTELY", message="The job was stopped at the endpoint, not by you")
+TROUBLE_PAUSE = 5.0
+
+
+@dataclass(frozen=True)
+class World:
+    """What following an attempt leans on."""
+
+    table: JobTable
+    endpoints: EndpointDirectory
+    stores: StoreDirectory
+    clock: Clock
+    limits: Limits
+
+
+class Follower:
+    """One living attempt. `run` returns when it has ended; `wake` makes it look at once."""
+
+    def __init__(
+        self, world: World, attempt: AttemptRecord, send_again: Callable[[AttemptRecord], Awaitable[None]]
+    ) -> None:
+        self._world = world
+        self._ref: Ref = attempt.ref
+        self._endpoint: Endpoint = world.endpoints.at(attempt.endpoint)
+        self._store_name = attempt.store
+        self._send_again = send_again
+        self._woken = asyncio.Event()
+        self._result_is_near = False
+
+    @property
+    def _store(self) -> ObjectStore:
+        return self._world.stores.at(self._store_name)
+
+    def wake(self, *, result_is_near: bool = False) -> None:
+        """Look now. `result_is_near`: the worker said it has finished, so the bucket comes first."""
+        self._result_is_near |= result_is_near
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Until the attempt has ended. Trouble with the endpoint, the store or the disk only delays it."""
+        while (found := self._find()) is not None:
+            pause = TROUBLE_PAUSE
+            try:
+                pause = await self._step(*found)
+            except RushesError as trouble:
+                log.warning("job %s attempt %s: %s", self._ref.job_id, self._ref.number, trouble.message)
+            except Exception:  # a mistake of ours must not leave an attempt that costs money unwatched
+                log.exception("job %s attempt %s", self._ref.job_id, self._ref.number)
+            await self._wait(pause)
+
+    def _find(self) -> tuple[AttemptRecord, JobRecord] | None:
+        attempt = self._world.table.ask(queries.attempt_by_token, self._ref.token)
+        job = self._world.table.ask(queries.job_by_id, self._ref.job_id)
+        if attempt is None or job is None or attempt.state is AttemptState.ENDED:
+            return None
+        return attempt, job
+
+    async def _wait(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), seconds)
+        self._woken.clear()
+
+    async def _step(self, attempt: AttemptRecord, job: JobRecord) -> float:
+        """One look and what follows from it; how long to wait for the next, in seconds."""
+        wanted = job.cancel_requested_at is not None
+        facts = await self._look(attempt, cancel_wanted=wanted)
+        decision = decide(attempt, wanted, facts, self._world.limits)
+        return await self._act(decision, attempt, job, facts)
+
+    # What is known
+
+    async def _look(self, attempt: AttemptRecord, *, cancel_wanted: bool) -> Facts:
+        if self._result_is_near:
+            self._result_is_near = False
+            result = await bucket.read_result(self._store, self._ref)
+            if result is not None:
+                return Facts(self._world.clock(), {}, result=result)
+        answers, unread = await self._read_statuses()
+        now = self._world.clock()
+        if not self._bucket_may_tell(attempt, answers, unread, cancel_wanted, now):
+            return Facts(now, answers, unread)
+        result = await bucket.read_result(self._store, self._ref)
+        claim = None if result else await bucket.read_claim(self._store, self._ref)
+        return Facts(now, answers, unread, claim, result)
+
+    async def _read_statuses(self) -> tuple[dict[str, RemoteJob], frozenset[str]]:
+        submissions = self._world.table.ask(queries.submissions_of_attempt, self._ref.job_id, self._ref.number)
+        asked = [self._read_status(submission.runpod_id) for submission in submissions]
+        found = dict(zip((s.runpod_id for s in submissions), await asyncio.gather(*asked), strict=True))
+        answers = {runpod_id: answer for runpod_id, answer in found.items() if answer is not None}
+        for submission in submissions:
+            answer = answers.get(submission.runpod_id)
+            if answer is not None and answer.status != submission.status:
+                times = (answer.delay_ms, answer.execution_ms)
+                await self._world.table.do(
+                    verbs.submission_seen, self._ref, answer.id, answer.status, answer.worker_id, times
+                )
+        return answers, frozenset(found.keys() - answers.keys())
+
+    async def _read_status(self, runpod_id: str) -> RemoteJob | None:
+        try:
+            return await self._endpoint.status(runpod_id)
+        except EndpointError as error:
+            log.info("status of %s: %s", runpod_id, error.message)
+            return None
+
+    def _bucket_may_tell(
+        self,
+        attempt: AttemptRecord,
+        answers: dict[str, RemoteJob],
+        unread: frozenset[str],
+        cancel_wanted: bool,
+        now: int,
+    ) -> bool:
+        """Reading the bucket costs money: it is left alone while a queue or a known holder goes its way."""
+        if cancel_wanted or unread or not answers or now > attempt.start_before:
+            return True
+        if attempt.state is AttemptState.STARTED:
+            renewed_by_now = now > (attempt.lease_expires_at or 0)
+            return renewed_by_now or any(answer.status.is_over for answer in answers.values())
+        return any(answer.status is not RemoteStatus.IN_QUEUE for answer in answers.values())
+
+    # What follows
+
+    async def _act(self, decision: Decision, attempt: AttemptRecord, job: JobRecord, facts: Facts) -> float:
+        match decision:
+            case Obey(result):
+                await self._cancel_duplicates()
+                await self._obey(result, attempt, job)
+            case Closed(failure):
+                await self._cancel_remotely(facts)
+                await self._end(failure, attempt, job)
+            case Close(failure):
+                await self._cancel_remotely(facts)
+                if not await bucket.put_tombstone(self._store, self._ref, to_datetime(facts.now)):
+                    return 0.0
+                await self._end(failure, attempt, job)
+            case Abandon(failure):
+                await self._cancel_remotely(facts)
+                stands = await bucket.put_ending(self._store, attempt, None if job.cancel_requested_at else failure)
+                await self._obey(stands, attempt, job)
+            case SendAgain():
+                await self._send_again(attempt)
+            case Watch(claim):
+                await self._watch(claim, attempt, facts)
+                if job.cancel_requested_at is not None:
+                    await self._cancel_remotely(facts)
+        return self._pause(attempt, job)
+
+    async def _obey(self, result: Result, attempt: AttemptRecord, job: JobRecord) -> None:
+        """Do what `result.json` says. A result without a file of this attempt is no success."""
+        if result.error is not None:
+            await self._end(result.error, attempt, job, result.engine)
+        elif result.canceled:
+            await self._end(CANCELED_REMOTELY, attempt, job)
+        elif not result.outputs or not all(self._is_ours(output.key) for output in result.outputs):
+            await self._end(NO_RESULT, attempt, job)
+        else:
+            outputs = [output.model_dump(mode="json", exclude_none=True) for output in result.outputs]
+            now = self._world.clock()
+            await self._world.table.do(verbs.succeed, self._ref, outputs, result.engine, self._store.name, now)
+
+    def _is_ours(self, key: str) -> bool:
+        return key.startswith(attempt_prefix(self._ref.job_id, self._ref.number))
+
+    async def _end(
+        self, failure: Failure, attempt: AttemptRecord, job: JobRecord, engine: dict[str, object] | None = None
+    ) -> None:
+        """The attempt is over without success: the job is CANCELED, tried again, or FAILED."""
+        table, now = self._world.table, self._world.clock()
+        delay = retry_delay(failure, attempt.number, self._world.limits)
+        if job.cancel_requested_at is not None:
+            await table.do(verbs.canceled, self._ref, now)
+        elif delay is not None:
+            message = f"{failure.message}. Trying again ({attempt.number + 1} of {self._world.limits.max_attempts})"
+            ready_at = now + round(delay * 1000)
+            await table.do(verbs.requeue, self._ref, failure.code, message, ready_at, now)
+        else:
+            await table.do(verbs.fail, self._ref, failure.code, failure.message, engine, now)
+
+    async def _cancel_remotely(self, facts: Facts) -> None:
+        """`/cancel` to every id that may still run or start. What cannot be reached is closed in the bucket."""
+        alive = [job.id for job in facts.submissions.values() if not job.status.is_over]
+        await self._cancel([*alive, *facts.unread])
+
+    async def _cancel_duplicates(self) -> None:
+        """An attempt sent twice has a second id that may still wait: it would only start a worker for nothing."""
+        submissions = self._world.table.ask(queries.submissions_of_attempt, self._ref.job_id, self._ref.number)
+        if len(submissions) > 1:
+            claim = await bucket.read_claim(self._store, self._ref)
+            holder = claim.runpod_job_id if isinstance(claim, Claim) else None
+            await self._cancel([s.runpod_id for s in submissions if s.runpod_id != holder])
+
+    async def _cancel(self, runpod_ids: list[str]) -> None:
+        for runpod_id in runpod_ids:
+            try:
+                await self._endpoint.cancel(runpod_id)
+            except EndpointError as error:
+                log.warning("cancel of %s: %s", runpod_id, error.message)
+
+    async def _watch(self, claim: Claim | None, attempt: AttemptRecord, facts: Facts) -> None:
+        table, now = self._world.table, facts.now
+        if claim is not None:
+            lease = from_datetime(claim.expires_at)
+            await table.do(verbs.started, self._ref, claim.runpod_job_id, claim.run, lease, now)
+        holder = facts.submissions.get(claim.runpod_job_id if claim else attempt.holder or "")
+        if holder is not None and holder.status is RemoteStatus.IN_PROGRESS:
+            progress = _read_progress(holder)
+            if progress is not None and _speaks_of(progress, self._ref):
+                await note_progress(table, self._ref, progress, None, now)
+
+    def _pause(self, attempt: AttemptRecord, job: JobRecord) -> float:
+        limits = self._world.limits
+        heard_lately = (
+            attempt.heard_at is not None
+            and self._world.clock() - attempt.heard_at < limits.look_every_with_callbacks * 1000
+        )
+        if heard_lately and job.cancel_requested_at is None:
+            return limits.look_every_with_callbacks
+        return limits.look_every
+
+
+def _speaks_of(progress: Progress, ref: Ref) -> bool:
+    return (progress.job_id, progress.attempt) == (ref.job_id, ref.number)
+
+
+def _read_progress(holder: RemoteJob) -> Progress | None:
+    try:
+        return Progress.model_validate(holder.output)
+    except ValidationError:
+        return None
+
+
+async def note_progress(table: JobTable, ref: Ref, progress: Progress, heard_at: int | None, now: int) -> bool:
+    """Take a report into the table, if it is newer than what is there."""
+    order = (progress.run, progress.seq)
+    stage = (progress.stage[:100], progress.progress, progress.message[:500])
+    return await table.do(verbs.progressed, ref, order, stage, heard_at, now)

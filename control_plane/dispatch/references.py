@@ -1,0 +1,85 @@
+"""Turns what a person wrote in params into what a worker can open: `job:` and `s3://` become `storage://<key>`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from control_plane.jobs.records import JobRecord
+from shared.errors import FieldProblem, InvalidRequest
+from shared.references import check_reference
+from shared.states import JobStatus
+
+SCHEMES = ("storage://", "s3://", "job:")
+Resolve = Callable[[str], str]
+
+
+def walk(value: Any, pointer: str = "/params") -> Iterator[tuple[str, str]]:  # noqa: ANN401 - any JSON
+    """Every string in a JSON value that looks like a reference of ours, with its pointer."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from walk(part, f"{pointer}/{name}")
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from walk(part, f"{pointer}/{index}")
+    elif isinstance(value, str) and value.startswith(SCHEMES) and _field(pointer).endswith(("url", "images")):
+        yield pointer, value
+
+
+def _field(pointer: str) -> str:
+    return next(part for part in reversed(pointer.split("/")) if not part.isdigit())
+
+
+def resolve(value: Any, turn: Resolve, pointer: str = "/params") -> Any:  # noqa: ANN401 - any JSON
+    """A copy of `value` in which every reference has been turned."""
+    if isinstance(value, dict):
+        return {name: resolve(part, turn, f"{pointer}/{name}") for name, part in value.items()}
+    if isinstance(value, list):
+        return [resolve(part, turn, f"{pointer}/{index}") for index, part in enumerate(value)]
+    return turn(value) if any(True for _ in walk(value, pointer)) else value
+
+
+class References:
+    """Knows the owner's bucket and finished jobs. Raises InvalidRequest naming the field."""
+
+    def __init__(self, bucket: str | None, find_job: Callable[[str], JobRecord | None]) -> None:
+        self._bucket = bucket
+        self._find_job = find_job
+
+    def check(self, params: dict[str, Any]) -> None:
+        """Every reference can be resolved now."""
+        problems = [FieldProblem(pointer, why) for pointer, url in walk(params) if (why := self._problem(url))]
+        if problems:
+            raise InvalidRequest("An address in params cannot be used", *problems, code="BAD_REFERENCE")
+
+    def resolve(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Params as a worker gets them."""
+        self.check(params)
+        resolved: dict[str, Any] = resolve(params, self._turn)
+        return resolved
+
+    def _problem(self, url: str) -> str | None:
+        try:
+            check_reference(self._turn(url))
+        except ValueError as wrong:
+            return str(wrong)
+        return None
+
+    def _turn(self, url: str) -> str:
+        if url.startswith("s3://"):
+            bucket, _, key = url.removeprefix("s3://").partition("/")
+            if bucket != self._bucket:
+                raise ValueError("only your own bucket can be read")
+            return f"storage://{key}"
+        if url.startswith("job:"):
+            return f"storage://{self._main_output(url.removeprefix('job:').lower())}"
+        return url
+
+    def _main_output(self, job_id: str) -> str:
+        job = self._find_job(job_id)
+        if job is None:
+            raise ValueError("there is no such job")
+        if job.status is not JobStatus.SUCCEEDED:
+            raise ValueError(f"that job is {job.status}: only a finished job's output can be used")
+        key: str = job.outputs[0]["key"]
+        return key

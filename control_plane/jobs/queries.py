@@ -1,0 +1,122 @@
+"""What can be asked of the job table. Small indexed reads, each a few microseconds."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from control_plane.jobs.records import AttemptRecord, EventRecord, JobRecord, SubmissionRecord
+from control_plane.jobs.statements import sql
+from shared.job_types import JobType
+from shared.states import JobStatus
+
+
+def job_by_id(conn: sqlite3.Connection, job_id: str) -> JobRecord | None:
+    """The job, or None."""
+    row = conn.execute(sql("job_by_id"), {"id": job_id}).fetchone()
+    return JobRecord.of(row) if row else None
+
+
+def job_by_idempotency_key(conn: sqlite3.Connection, key: str) -> JobRecord | None:
+    """The job a request with this key made, or None."""
+    row = conn.execute(sql("job_by_idempotency_key"), {"key": key}).fetchone()
+    return JobRecord.of(row) if row else None
+
+
+def jobs_by_ids(conn: sqlite3.Connection, ids: list[str]) -> list[JobRecord]:
+    """Those of the jobs that exist, newest first."""
+    return [JobRecord.of(row) for row in conn.execute(sql("jobs_by_ids"), {"ids": json.dumps(ids)})]
+
+
+def list_jobs(
+    conn: sqlite3.Connection,
+    limit: int,
+    cursor: str | None = None,
+    status: JobStatus | None = None,
+    job_type: JobType | None = None,
+) -> list[JobRecord]:
+    """A page of jobs, newest first, older than the job id `cursor`."""
+    match status, job_type:
+        case None, None:
+            name = "list_jobs"
+        case _, None:
+            name = "list_jobs_by_status"
+        case None, _:
+            name = "list_jobs_by_type"
+        case _:
+            name = "list_jobs_by_status_and_type"
+    values = {"limit": limit, "cursor": cursor, "status": status, "type": job_type}
+    return [JobRecord.of(row) for row in conn.execute(sql(name), values)]
+
+
+def ready_jobs(conn: sqlite3.Connection, now: int, limit: int) -> list[JobRecord]:
+    """Who may open an attempt now, most urgent first."""
+    return [JobRecord.of(row) for row in conn.execute(sql("ready_jobs"), {"now": now, "limit": limit})]
+
+
+def next_ready_at(conn: sqlite3.Connection) -> int | None:
+    """When the next waiting job becomes ready; None when none waits."""
+    ready_at: int | None = conn.execute(sql("next_ready_at")).fetchone()["ready_at"]
+    return ready_at
+
+
+def alive_attempt(conn: sqlite3.Connection, job_id: str) -> AttemptRecord | None:
+    """The job's attempt that has not ended, if there is one."""
+    row = conn.execute(sql("alive_attempt"), {"job_id": job_id}).fetchone()
+    return AttemptRecord.of(row) if row else None
+
+
+def attempt_by_token(conn: sqlite3.Connection, token: str) -> AttemptRecord | None:
+    """The attempt a callback speaks of, or None."""
+    row = conn.execute(sql("attempt_by_token"), {"token": token}).fetchone()
+    return AttemptRecord.of(row) if row else None
+
+
+def attempts_of_job(conn: sqlite3.Connection, job_id: str) -> list[AttemptRecord]:
+    """Every attempt of a job, first to last."""
+    return [AttemptRecord.of(row) for row in conn.execute(sql("attempts_of_job"), {"job_id": job_id})]
+
+
+def alive_attempts(conn: sqlite3.Connection) -> list[AttemptRecord]:
+    """Every attempt that has not ended."""
+    return [AttemptRecord.of(row) for row in conn.execute(sql("alive_attempts"))]
+
+
+def count_alive(conn: sqlite3.Connection) -> int:
+    """How many attempts have not ended."""
+    alive: int = conn.execute(sql("count_alive")).fetchone()["alive"]
+    return alive
+
+
+def submissions_of_attempt(conn: sqlite3.Connection, job_id: str, number: int) -> list[SubmissionRecord]:
+    """Every id the endpoint gave us for one attempt."""
+    values = {"job_id": job_id, "number": number}
+    return [SubmissionRecord.of(row) for row in conn.execute(sql("submissions_of_attempt"), values)]
+
+
+def submissions_of_job(conn: sqlite3.Connection, job_id: str) -> list[SubmissionRecord]:
+    """Every id the endpoint gave us for a job."""
+    return [SubmissionRecord.of(row) for row in conn.execute(sql("submissions_of_job"), {"job_id": job_id})]
+
+
+def count_by_status(conn: sqlite3.Connection) -> dict[str, int]:
+    """How many jobs there are in each state."""
+    return {row["status"]: row["jobs"] for row in conn.execute(sql("count_by_status"))}
+
+
+def events_after(conn: sqlite3.Connection, after: int, job_id: str | None, limit: int = 500) -> list[EventRecord]:
+    """Events with an id above `after`, of one job or of all."""
+    name = "events_after" if job_id is None else "events_of_job_after"
+    rows = conn.execute(sql(name), {"after": after, "job_id": job_id, "limit": limit})
+    return [EventRecord.of(row) for row in rows]
+
+
+def changed_jobs_after(conn: sqlite3.Connection, after: int) -> list[str]:
+    """Ids of the jobs that have changed since the event `after`."""
+    return [row["job_id"] for row in conn.execute(sql("changed_jobs_after"), {"after": after})]
+
+
+def last_event_id(conn: sqlite3.Connection) -> int:
+    """The id of the newest event, 0 when there is none."""
+    newest: int = conn.execute(sql("last_event_id")).fetchone()["id"]
+    return newest

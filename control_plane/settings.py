@@ -1,0 +1,139 @@
+"""The only reader of the environment (and of `.env`) in the control plane. Every setting is documented in README."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.job_types import JobType
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_PASSED_TO_WORKERS = (
+    "PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
+    "SSL_CERT_FILE", "VIRTUAL_ENV", "PYTHONPATH",
+)  # fmt: skip
+
+
+class Settings(BaseSettings):
+    """What the owner decides. Everything a newcomer must not need has a default that works."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    public_url: str | None = None
+    api_key: str | None = None
+    cors_origins: Annotated[list[str], NoDecode] = ["http://localhost:5173", "http://localhost:3000", "app://"]
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    data_dir: Path = Path("data")
+    db_path: Path | None = None
+
+    runpod_endpoint: str | None = None
+    runpod_endpoint_render: str | None = None
+    runpod_endpoint_img2vid: str | None = None
+    runpod_endpoint_tts: str | None = None
+    runpod_endpoint_lipsync: str | None = None
+    runpod_endpoint_train_twin: str | None = None
+    runpod_endpoint_export: str | None = None
+    runpod_api_key: str | None = None
+    gpu_usd_per_second: Annotated[float, Field(ge=0)] = 0.0
+    max_in_flight: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    local_workers: Annotated[int, Field(ge=1, le=64)] = 1
+    claim_lease_seconds: Annotated[float, Field(ge=1)] = 15.0
+    clock_skew_seconds: Annotated[float, Field(ge=0)] | None = None
+
+    s3_bucket: str | None = None
+    s3_endpoint_url: str | None = None
+    s3_region: str = "auto"
+    s3_access_key_id: str | None = None
+    s3_secret_access_key: str | None = None
+    s3_public_base_url: str | None = None
+    signed_url_seconds: Annotated[int, Field(ge=60, le=604_800)] = 3600
+
+    model_dir: Path | None = None
+    allow_private_urls: bool = False
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator(
+        "public_url",
+        "s3_endpoint_url",
+        "s3_public_base_url",
+        "runpod_endpoint",
+        *(f"runpod_endpoint_{kind.lower()}" for kind in JobType),
+    )
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
+            msg = "must be a full URL such as https://example.org"
+            raise ValueError(msg)
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _safe_to_start(self) -> Self:
+        exposed = self.host not in LOOPBACK or self.public_url or self.uses_runpod
+        if exposed and not self.api_key:
+            msg = "API_KEY must be set when HOST is not loopback, or PUBLIC_URL or RUNPOD_ENDPOINT is set"
+            raise ValueError(msg)
+        if self.uses_runpod and not self.s3_bucket:
+            msg = "RUNPOD_ENDPOINT needs S3_BUCKET: its workers could not reach a store on this machine"
+            raise ValueError(msg)
+        if self.uses_runpod and not self.runpod_api_key:
+            msg = "RUNPOD_ENDPOINT needs RUNPOD_API_KEY"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def uses_runpod(self) -> bool:
+        """True when any job goes to RunPod, so that money can be spent."""
+        return bool(self.runpod_endpoint or self.endpoints_by_type)
+
+    @property
+    def endpoints_by_type(self) -> dict[JobType, str]:
+        """`RUNPOD_ENDPOINT_<TYPE>`: another endpoint for one job type."""
+        named = {kind: getattr(self, f"runpod_endpoint_{kind.lower()}") for kind in JobType}
+        return {kind: url for kind, url in named.items() if url}
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.db_path or self.data_dir / "rushes.db"
+
+    @property
+    def in_flight_limit(self) -> int:
+        """How many attempts may be at endpoints at once; the rest wait here, where order and reasons are known."""
+        return self.max_in_flight or (100 if self.uses_runpod else 2 * self.local_workers)
+
+    @property
+    def skew_seconds(self) -> float:
+        """What two clocks may differ by: nothing much on one machine, 30 s between here and a GPU host."""
+        if self.clock_skew_seconds is not None:
+            return self.clock_skew_seconds
+        return 30.0 if self.uses_runpod else 1.0
+
+    def worker_environment(self) -> dict[str, str]:
+        """What a local worker may know: its store, its models and the machine's search paths, nothing else."""
+        mine = {
+            "DATA_DIR": self.data_dir.resolve(),
+            "S3_BUCKET": self.s3_bucket,
+            "S3_ENDPOINT_URL": self.s3_endpoint_url,
+            "S3_REGION": self.s3_region,
+            "S3_ACCESS_KEY_ID": self.s3_access_key_id,
+            "S3_SECRET_ACCESS_KEY": self.s3_secret_access_key,
+            "MODEL_DIR": self.model_dir,
+            "ALLOW_PRIVATE_URLS": int(self.allow_private_urls),
+            "CLAIM_LEASE_SECONDS": self.claim_lease_seconds,
+        }
+        machine = {name: os.environ.get(name) for name in _PASSED_TO_WORKERS}
+        return {name: str(value) for name, value in {**machine, **mine}.items() if value is not None}
