@@ -44,17 +44,19 @@ def create_app(
     settings: Settings,
     *,
     base_url: str,
+    endpoint: Endpoint | None = None,
     limits: Limits | None = None,
     clock: Clock = system_clock,
 ) -> FastAPI:
-    """The whole control plane as one ASGI app. `base_url` is its own address as this machine reaches it.
+    """The whole control plane as one ASGI app.
 
+    `base_url` is its own address as this machine reaches it; `endpoint` stands in for the one the settings name.
     Raises DatabaseBusy, in the lifespan, when another process owns the database.
     """
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _running(app, settings, base_url, limits or Limits(skew=settings.skew_seconds), clock):
+        async with _running(app, settings, base_url, endpoint, limits or Limits(skew=settings.skew_seconds), clock):
             yield
 
     app = FastAPI(title="Rushes", version=health.VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
@@ -83,15 +85,15 @@ def _protect(app: FastAPI, settings: Settings) -> None:
 
 @contextlib.asynccontextmanager
 async def _running(
-    app: FastAPI, settings: Settings, base_url: str, limits: Limits, clock: Clock
+    app: FastAPI, settings: Settings, base_url: str, endpoint: Endpoint | None, limits: Limits, clock: Clock
 ) -> AsyncIterator[None]:
     _make_private(settings.data_dir)
     table = await JobTable.open(settings.database)
     signer = UrlSigner(_secret(settings.data_dir), settings.public_url or base_url, time.time)
     files_store = LocalStore(settings.data_dir / "objects", signer)
     stores = StoreDirectory(_current_store(settings, signer), [files_store])
-    local = None if settings.runpod_endpoint else _local_endpoint(settings)
-    endpoints = _endpoints(settings, local)
+    local = None if endpoint or settings.runpod_endpoint else _local_endpoint(settings)
+    endpoints = _endpoints(settings, endpoint or local)
     monitor = EndpointMonitor(endpoints.default)
     references = References(settings.s3_bucket, lambda job_id: table.ask(queries.job_by_id, job_id))
     callback_base = settings.public_url or (base_url if local else None)
@@ -150,12 +152,12 @@ def _local_endpoint(settings: Settings) -> LocalEndpoint:
     )
 
 
-def _endpoints(settings: Settings, local: LocalEndpoint | None) -> EndpointDirectory:
+def _endpoints(settings: Settings, given: Endpoint | None) -> EndpointDirectory:
     def open_address(url: str) -> Endpoint:
         if url == LOCAL:
             return DepartedEndpoint(url)
         return RunPodEndpoint(url, settings.runpod_api_key or "")
 
-    default: Endpoint = local if local is not None else open_address(settings.runpod_endpoint or "")
+    default = given or open_address(settings.runpod_endpoint or "")
     by_type = {kind: open_address(url) for kind, url in settings.endpoints_by_type.items()}
     return EndpointDirectory(default, by_type, open_address)
