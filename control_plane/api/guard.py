@@ -12,9 +12,8 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from control_plane.api.problems import problem
+from control_plane.api.problems import MAX_BODY, TOO_LARGE, BodyTooLarge, problem
 
-MAX_BODY = 1_000_000
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 OPEN_PATHS = ("/health", "/healthz", "/readyz", "/openapi.json")
 SIGNED_PREFIXES = ("/files/", "/callbacks/", "/webhooks/")
@@ -28,10 +27,6 @@ class Rules:
     api_key: str | None
     hosts: frozenset[str]
     origins: tuple[str, ...]
-
-
-class BodyTooLarge(Exception):
-    """More bytes came than a request may have."""
 
 
 class Guard:
@@ -48,27 +43,15 @@ class Guard:
             return
         request = Request(scope)
         request.state.request_id = uuid.uuid4().hex
-        refusal = self._refusal(request)
-        if refusal is not None:
-            await problem(request, *refusal)(scope, receive, send)
-            return
-        await self._pass(request, receive, send)
-
-    async def _pass(self, request: Request, receive: Receive, send: Send) -> None:
-        answered = False
 
         async def sending(message: Message) -> None:
-            nonlocal answered
             if message["type"] == "http.response.start":
-                answered = True
                 message["headers"] = [*message["headers"], (b"x-request-id", request.state.request_id.encode())]
             await send(message)
 
-        try:
-            await self._app(request.scope, _limited(request, receive), sending)
-        except BodyTooLarge:
-            if not answered:
-                await problem(request, *_TOO_LARGE)(request.scope, receive, sending)
+        refusal = self._refusal(request)
+        answer = self._app if refusal is None else problem(request, *refusal)
+        await answer(scope, _limited(request, receive), sending)
 
     def _refusal(self, request: Request) -> tuple[int, str, str] | None:
         headers = request.headers
@@ -80,7 +63,7 @@ class Guard:
         if request.method != "OPTIONS" and not self._has_key(request):
             return 401, "UNAUTHORIZED", "Send your API key as 'Authorization: Bearer <key>'"
         if _declared_length(headers) > MAX_BODY and not _is_upload(request):
-            return _TOO_LARGE
+            return TOO_LARGE
         return None
 
     def _knows_host(self, headers: Headers) -> bool:
@@ -100,13 +83,6 @@ class Guard:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         given = given if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
         return hmac.compare_digest(given.encode(), self._rules.api_key.encode())
-
-
-_TOO_LARGE = (
-    413,
-    "BODY_TOO_LARGE",
-    f"A request body may have at most {MAX_BODY:,} bytes: upload files by POST /uploads",
-)
 
 
 def allows_origin(origins: tuple[str, ...], origin: str) -> bool:

@@ -41,6 +41,14 @@ STATUS: dict[type[RushesError], int] = {
 }
 
 
+MAX_BODY = 1_000_000
+TOO_LARGE = (
+    413,
+    "BODY_TOO_LARGE",
+    f"A request body may have at most {MAX_BODY:,} bytes: upload files by POST /uploads",
+)
+
+
 class ProblemField(BaseModel):
     """One wrong field: a JSON pointer into the body, the same as a path, and what is wrong."""
 
@@ -60,6 +68,13 @@ class Problem(BaseModel):
     retryable: bool
     request_id: str | None = None
     errors: list[ProblemField] = []
+
+
+class BodyTooLarge(HTTPException):
+    """More bytes came than a request may have. An HTTPException, since FastAPI lets only those out of a body."""
+
+    def __init__(self) -> None:
+        super().__init__(413)
 
 
 class NothingMore(Exception):
@@ -100,7 +115,9 @@ def _as_path(pointer: str) -> str:
 def _field_of(error: dict[str, Any]) -> FieldProblem:
     """Pydantic's location without the parts that are ours: `body` and the tag of the union."""
     location = [str(part) for part in error["loc"]]
-    if location[:1] == ["body"]:
+    if error["type"].startswith("union_tag"):
+        location = ["type"]
+    elif location[:1] == ["body"]:
         location = location[1:]
         if location and location[0] in set(JobType):
             location = location[1:]
@@ -132,6 +149,10 @@ def install(app: FastAPI) -> None:
         code = phrase.upper().replace(" ", "_")
         return problem(request, error.status_code, code, phrase)
 
+    async def too_large(request: Request, error: Exception) -> JSONResponse:
+        del error
+        return problem(request, *TOO_LARGE)
+
     async def nothing_more(request: Request, error: Exception) -> JSONResponse:
         del request, error
         return JSONResponse(None, 204)
@@ -143,5 +164,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RushesError, ours)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(BodyTooLarge, too_large)
     app.add_exception_handler(NothingMore, nothing_more)
     app.add_exception_handler(Exception, unexpected)

@@ -86,7 +86,7 @@ class JobTable:
     async def changed(self, job_id: str | None, timeout: float) -> bool:
         """Wait for the next change of a job (of any job when None); False when `timeout` seconds passed first.
 
-        Changes before the call do not count: look at the job after calling `changes.wait_for`, or in a loop.
+        It may return early for a change that was already there: look again, in a loop.
         """
         waiter = self._changes.wait_for(job_id)
         try:

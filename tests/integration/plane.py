@@ -95,7 +95,9 @@ class Plane:
     dispatcher: Dispatcher
     task: asyncio.Task[None]
 
-    async def submit(self, job_type: JobType = JobType.TTS, params: dict[str, Any] | None = None, priority: int = 0) -> str:
+    async def submit(
+        self, job_type: JobType = JobType.TTS, params: dict[str, Any] | None = None, priority: int = 0
+    ) -> str:
         """A new job's id."""
         new = NewJob(str(uuid7()), job_type, params or PARAMS, {}, priority)
         job, _ = await self.table.do(verbs.submit, new, system_clock())
