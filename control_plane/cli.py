@@ -53,10 +53,17 @@ def _run(settings: Settings) -> None:
     import uvicorn
 
     from control_plane.app import create_app
+    from control_plane.jobs.database import OwnershipLock
 
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                _say(f"Rushes is listening on {base_url}")
+
+    OwnershipLock(settings.database).release()  # a second server is told so in words, before anything starts
     listening = _listen(settings.host, settings.port)
     base_url = _base_url(listening)
-    _say(f"Rushes is listening on {base_url}")
     config = uvicorn.Config(
         create_app(settings, base_url=base_url),
         log_level="warning",
@@ -64,7 +71,7 @@ def _run(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    server = uvicorn.Server(config)
+    server = Server(config)
     server.run(sockets=[listening])
     if not server.started:
         raise typer.Exit(1)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 
 from control_plane.api.schemas import JobView, OutputView, job_view
 from control_plane.api.services import Services
 from control_plane.jobs import queries
 from control_plane.jobs.records import JobRecord
-from control_plane.ledger.cost import gpu_seconds
+from control_plane.ledger.cost import attempt_seconds
 
 FRESH_LINKS_MS = 600_000
 """A link stays good far longer than this, so a client that is told 304 for ten minutes never holds a dead one."""
@@ -38,5 +39,9 @@ def _outputs(services: Services, job: JobRecord) -> list[OutputView]:
 def _seconds(services: Services, job: JobRecord) -> float:
     if not services.usd_per_second or job.attempts == 0:
         return 0.0
+    measured: Counter[int] = Counter()
+    for submission in services.table.ask(queries.submissions_of_job, job.id):
+        measured[submission.attempt] += submission.execution_ms or 0
     attempts = services.table.ask(queries.attempts_of_job, job.id)
-    return gpu_seconds(attempts, services.table.ask(queries.submissions_of_job, job.id), services.clock())
+    now = services.clock()
+    return sum(attempt_seconds(measured[a.number], a.started_at, a.ended_at or now) for a in attempts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -14,6 +15,8 @@ import pytest
 import pytest_asyncio
 
 from control_plane.endpoints.local.endpoint import LocalEndpoint
+from control_plane.endpoints.local.queue import JobQueue
+from control_plane.endpoints.local.supervisor import Supervisor, WorkerSpec
 from control_plane.endpoints.port import Endpoint, EndpointUnreachable, Policy, RemoteJob, RemoteStatus
 from tests.standins.jump_clock import JumpClock
 from tests.standins.scripted_worker import announcing_command, next_worker
@@ -247,6 +250,8 @@ async def test_the_next_life_opens_once_the_last_worker_of_the_earlier_one_is_de
     endpoint = LocalEndpoint(tmp_path, 1, {}, announcing_command(tmp_path))
     try:
         await endpoint.start()
+        for _ in range(10):  # were the lock free, the first of these would open it
+            await asyncio.sleep(0)
         for call in (endpoint.run({}, POLICY), endpoint.status("x"), endpoint.cancel("x"), endpoint.health()):
             with pytest.raises(EndpointUnreachable, match="earlier run"):
                 await call
@@ -286,19 +291,32 @@ async def test_a_worker_gets_its_own_environment_and_nothing_of_ours(
     await worker.aclose()
 
 
-async def test_a_crash_loop_is_seen_in_health_and_slows_down(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    clock = JumpClock()
-    starts = tmp_path / "starts"
-    crashing = f"print('x', file=open({str(starts)!r}, 'a')); raise SystemExit('no engine here')"
-    endpoint = await opened(LocalEndpoint(tmp_path, 1, {}, [sys.executable, "-c", crashing], clock))
+async def test_a_crash_loop_is_seen_in_health_and_explained(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    crashing = [sys.executable, "-c", "raise SystemExit('no engine here')"]
+    endpoint = await opened(LocalEndpoint(tmp_path, 1, {}, crashing))
     workers = await health_of(endpoint, lambda workers: workers["unhealthy"] == 1)
     assert sum(workers.values()) == 1
-    await until(lambda: "no engine here" in caplog.text)
-    for started in range(2, 6):
-        clock.jump(60)
-        await until(lambda started=started: len(starts.read_text().split()) >= started)
-    assert (await endpoint.health()).workers["unhealthy"] == 1
+    await until(lambda: "ended by itself with code 1: no engine here" in caplog.text)
     await endpoint.aclose()
+
+
+async def test_a_crash_loop_slows_down(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    now = [0.0]
+    spec = WorkerSpec([sys.executable, "-S", "-c", ""], {}, "http://127.0.0.1:9", "key", lock_fd=1, log_dir=tmp_path)
+    supervisor = Supervisor(spec, 1, JobQueue(lambda: now[0], lambda _: None), lambda: now[0])
+
+    def count(word: str) -> int:
+        supervisor.tick()
+        return caplog.text.count(word)
+
+    for crashes, delay in enumerate([0.5, 1, 2, 4, 8, 16, 32, 60, 60], start=1):
+        await until(lambda crashes=crashes: count("ended by itself") == crashes)
+        now[0] += delay - 0.1
+        assert count("started") == crashes
+        now[0] += 0.1
+        assert count("started") == crashes + 1
+    await supervisor.aclose()
 
 
 async def test_a_command_that_does_not_exist_is_an_unhealthy_worker(tmp_path: Path) -> None:

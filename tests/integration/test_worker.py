@@ -129,7 +129,7 @@ def job(prompt: str, plane: Plane | None = None, *, id: str = "rp-1", **changes:
     return {"id": id, "input": message | changes}
 
 
-def read(store: LocalStore, key: str) -> dict[str, Any] | None:
+def read(store: LocalStore, key: str) -> Any:
     stored = store.get(key)
     return json.loads(stored.body) if stored else None
 
@@ -199,6 +199,10 @@ async def test_a_job_process_stays_warm_and_is_replaced_when_it_dies(build: Buil
     assert answers[3]["error"] == "ENGINE_FAILED: The job process was killed, probably for lack of memory."
     assert answers[3]["refresh_worker"] is True
     assert "refresh_worker" not in answers[1]
+    assert third is not None
+    os.kill(third, signal.SIGKILL)
+    await eventually(lambda: not is_running(third))
+    assert "error" not in await worker.execute(job("pid", attempt=6))
 
 
 async def test_a_cancel_kills_the_job_and_all_it_started(build: Build, store: LocalStore, plane: Plane) -> None:
@@ -349,7 +353,7 @@ async def test_an_input_that_fails_is_named(
 ) -> None:
     store.put_if_absent("uploads/face.mp4", b"face")
     params = {"video_url": "storage://uploads/face.mp4", "audio_url": audio.format(media=media)}
-    worker = build(allow_private_urls=True, fetch_max_total_bytes=50)
+    worker = build(allow_private_urls=True, fetch_max_total_bytes=103)
     answer = await worker.execute(job("", job_type="LIPSYNC", params=params))
     assert answer["error"].startswith(sentence)
     assert media not in answer["error"]
@@ -426,18 +430,22 @@ class WorkerProcess:
         assert self.process.stdout is not None
         return [int(pid) for pid in self.process.stdout.readline().split()]
 
+    def cut_lifeline(self) -> None:
+        if self.lifeline >= 0:
+            os.close(self.lifeline)
+            self.lifeline = -1
+
     def end(self) -> None:
         self.process.kill()
         self.process.communicate()
-        os.close(self.lifeline)
+        self.cut_lifeline()
 
 
 @pytest.fixture
 def worker_process(tmp_path: Path) -> Iterator[WorkerProcess]:
     worker = WorkerProcess(tmp_path / "lock")
     yield worker
-    if worker.process.returncode is None:
-        worker.end()
+    worker.end()
 
 
 def is_locked(path: Path) -> bool:
@@ -454,15 +462,19 @@ async def test_a_job_dies_with_its_worker_and_holds_the_lock_till_then(
 ) -> None:
     pids = await asyncio.to_thread(worker_process.pids)
     assert all(is_running(pid) for pid in pids)
-    assert is_locked(tmp_path / "lock")
-    os.kill(worker_process.process.pid, signal.SIGKILL)
+    os.kill(pids[0], signal.SIGSTOP)
+    try:
+        worker_process.process.kill()
+        worker_process.process.wait()
+        assert is_locked(tmp_path / "lock")
+    finally:
+        os.kill(pids[0], signal.SIGCONT)
     await eventually(lambda: not any(is_running(pid) for pid in pids))
     await eventually(lambda: not is_locked(tmp_path / "lock"))
 
 
 async def test_a_worker_dies_with_its_supervisor(worker_process: WorkerProcess) -> None:
     pids = await asyncio.to_thread(worker_process.pids)
-    os.close(worker_process.lifeline)
+    worker_process.cut_lifeline()
     await eventually(lambda: worker_process.process.poll() == -signal.SIGKILL)
     await eventually(lambda: not any(is_running(pid) for pid in pids))
-    worker_process.process.communicate()

@@ -95,6 +95,7 @@ class Supervisor:
             _log.error("A worker could not be started: %s", error.strerror)
             return
         self._queue.add_worker(worker_id)
+        _log.info("Worker %s started.", worker_id)
 
     def _bury(self, slot: _Slot, process: WorkerProcess) -> None:
         code = process.reap()

@@ -1,0 +1,58 @@
+"""Job types for the worker's tests, run by the real job process: the first word of a RENDER's prompt says what to do.
+
+Every other type writes down how large its inputs are. Those that last report their processes: `<pid> …`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from gpu_worker.context import JobContext, Produced, ProducedFile
+from gpu_worker.job_process import serve
+from shared.errors import EngineFailed
+from shared.job_types import AnyParams, JobType, RenderParams
+
+
+def run(job_type: JobType, params: AnyParams, context: JobContext) -> Produced:
+    if not isinstance(params, RenderParams):
+        return write(context, json.dumps({url: path.stat().st_size for url, path in context.inputs.items()}))
+    verb, _, rest = params.prompt.partition(" ")
+    match verb:
+        case "write":
+            context.report("rendering", 100)
+            return write(context, rest)
+        case "pid":
+            return write(context, str(os.getpid()))
+        case "wait":
+            context.report("rendering", 50, str(os.getpid()))
+            while not Path(rest).exists():
+                time.sleep(0.01)
+            return write(context, "late")
+        case "fail":
+            raise EngineFailed(rest)
+        case "bug":
+            raise ValueError("/secret/path")
+        case "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "hang":
+            helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+            context.report("rendering", 10, f"{os.getpid()} {helper.pid}")
+            threading.Event().wait()
+    raise AssertionError(verb)
+
+
+def write(context: JobContext, text: str) -> Produced:
+    path = context.workdir / "film.mp4"
+    path.write_text(text)
+    return Produced([ProducedFile(path, "video", "video/mp4", width=64, height=36, fps=8.0)], {"name": "standin"})
+
+
+if __name__ == "__main__":
+    serve(run)
