@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import sys
@@ -36,6 +37,15 @@ def serve(
         _run(settings)
     except (RushesError, OSError) as error:
         _fail(str(error))
+
+
+@app.command()
+def openapi() -> None:
+    """Print the API's description (OpenAPI 3.1)."""
+    from control_plane.app import create_app
+
+    description = create_app(Settings.model_construct(), base_url="http://127.0.0.1:8000").openapi()
+    sys.stdout.write(json.dumps(description, indent=2, ensure_ascii=False) + "\n")
 
 
 def _settings(host: str | None, port: int | None) -> Settings:

@@ -21,7 +21,7 @@ LastEventId = Annotated[int | None, Header(ge=0)]
 POLL_SECONDS = 30.0
 
 
-def _existing(services: Use, job_id: UUID, last_event_id: LastEventId = None) -> str:
+async def _existing(services: Use, job_id: UUID, last_event_id: LastEventId = None) -> str:
     """The id of a job that has, or may yet have, something to say; else 404, or 204 to end reconnecting."""
     job = find(services, job_id)
     if job.status.is_terminal and not services.table.ask(queries.events_after, last_event_id or 0, job.id, 1):

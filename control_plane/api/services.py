@@ -31,7 +31,8 @@ class Services:
     usd_per_second: float
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
+    # async, or FastAPI would send it to a thread: twice the time of the whole request.
     services: Services = request.app.state.services
     return services
 
