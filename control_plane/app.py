@@ -95,7 +95,11 @@ async def _running(
     local = None if endpoint or settings.runpod_endpoint else _local_endpoint(settings)
     endpoints = _endpoints(settings, endpoint or local)
     monitor = EndpointMonitor(endpoints.default)
-    references = References(settings.s3_bucket, lambda job_id: table.ask(queries.job_by_id, job_id))
+    references = References(
+        settings.s3_bucket,
+        lambda job_id: table.ask(queries.job_by_id, job_id),
+        allow_private=settings.allow_private_urls,
+    )
     callback_base = settings.public_url or (base_url if local else None)
     sending = Sending(settings.in_flight_limit, references, stores.current.name, callback_base, settings.public_url)
     dispatcher = Dispatcher(World(table, endpoints, stores, clock, limits), sending)

@@ -6,16 +6,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from control_plane.jobs.records import JobRecord
-from shared.errors import FieldProblem, InvalidRequest
+from shared.addresses import check_literal
+from shared.errors import FieldProblem, InvalidRequest, MediaRefused
 from shared.references import check_reference
 from shared.states import JobStatus
 
-SCHEMES = ("storage://", "s3://", "job:")
+SCHEMES = ("storage://", "s3://", "job:", "https://", "http://")
 Resolve = Callable[[str], str]
 
 
 def walk(value: Any, pointer: str = "/params") -> Iterator[tuple[str, str]]:  # noqa: ANN401 - any JSON
-    """Every string in a JSON value that looks like a reference of ours, with its pointer."""
+    """Every reference in a JSON value, with its pointer."""
     if isinstance(value, dict):
         for name, part in value.items():
             yield from walk(part, f"{pointer}/{name}")
@@ -40,10 +41,13 @@ def resolve(value: Any, turn: Resolve, pointer: str = "/params") -> Any:  # noqa
 
 
 class References:
-    """Knows the owner's bucket and finished jobs. Raises InvalidRequest naming the field."""
+    """Knows the owner's bucket, finished jobs and whom to keep out. Raises InvalidRequest naming the field."""
 
-    def __init__(self, bucket: str | None, find_job: Callable[[str], JobRecord | None]) -> None:
+    def __init__(
+        self, bucket: str | None, find_job: Callable[[str], JobRecord | None], *, allow_private: bool = False
+    ) -> None:
         self._bucket = bucket
+        self._allow_private = allow_private
         self._find_job = find_job
 
     def check(self, params: dict[str, Any]) -> None:
@@ -60,9 +64,13 @@ class References:
 
     def _problem(self, url: str) -> str | None:
         try:
-            check_reference(self._turn(url))
+            turned = check_reference(self._turn(url))
+            if turned.startswith("http"):
+                check_literal(turned, allow_private=self._allow_private)
         except ValueError as wrong:
             return str(wrong)
+        except MediaRefused as refused:
+            return refused.message
         return None
 
     def _turn(self, url: str) -> str:

@@ -9,8 +9,46 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
+
+from shared.errors import MediaRefused
+
+_CONTENT_TYPES = {
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/quicktime",
+    ".webm": "video/webm",
+    ".mkv": "video/x-matroska",
+    ".wav": "audio/wav",
+    ".mp3": "audio/mpeg",
+    ".m4a": "audio/mp4",
+    ".aac": "audio/aac",
+    ".flac": "audio/flac",
+    ".ogg": "audio/ogg",
+    ".opus": "audio/ogg",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+    ".json": "application/json",
+    ".srt": "application/x-subrip",
+    ".vtt": "text/vtt",
+}
+
+
+def content_type_of(key: str) -> str:
+    """The media type that a key's extension stands for. What a browser could run is never among them."""
+    return _CONTENT_TYPES.get(PurePosixPath(key).suffix.lower(), "application/octet-stream")
+
+
+def too_large(max_bytes: int) -> MediaRefused:
+    """The refusal of a file above a limit, in the unit a person would use."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if max_bytes >= size:
+            return MediaRefused(f"The file is larger than {round(max_bytes / size, 1):g} {unit}.")
+    return MediaRefused(f"The file is larger than {max_bytes} bytes.")
 
 
 @dataclass(frozen=True)
