@@ -10,7 +10,9 @@ from typing import Any, Literal, Protocol
 class Report(Protocol):
     """Tell the person how far the job is: `progress` 0-100 within the run, `message` in plain words."""
 
-    def __call__(self, stage: str, progress: int, message: str = "") -> None: ...
+    def __call__(self, stage: str, progress: int, message: str = "") -> None:
+        """Send one report; cheap enough to call for every frame."""
+        ...
 
 
 @dataclass(frozen=True)

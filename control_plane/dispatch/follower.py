@@ -90,7 +90,8 @@ class Follower:
                 log.warning("job %s attempt %s: %s", self._ref.job_id, self._ref.number, trouble.message)
             except Exception:  # a mistake of ours must not leave an attempt that costs money unwatched
                 log.exception("job %s attempt %s", self._ref.job_id, self._ref.number)
-            await self._wait(pause)
+            if self._find() is not None:
+                await self._wait(pause)
 
     def _find(self) -> tuple[AttemptRecord, JobRecord] | None:
         attempt = self._world.table.ask(queries.attempt_by_token, self._ref.token)
