@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import struct
+import subprocess
+import zlib
+from pathlib import Path
+
+import imageio_ffmpeg
+import pytest
+from PIL import Image
+
+from gpu_worker.media.ffmpeg import run_ffmpeg
+from gpu_worker.media.pictures import open_picture
+from gpu_worker.media.probe import input_arguments, probe, sniff
+from shared.errors import MediaRefused
+
+PICTURE = ["-f", "lavfi", "-i", "testsrc=size=160x90:rate=10:duration=1"]
+SOUND = ["-f", "lavfi", "-i", "sine=duration=1.5"]
+HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def made(folder: Path, arguments: list[str], name: str) -> Path:
+    run_ffmpeg([*arguments, name], duration=2, folder=folder)
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "container", "codec"),
+    [
+        ([], "a.mp4", "mov", "h264"),
+        ([], "a.mov", "mov", "h264"),
+        ([], "a.mkv", "matroska", "h264"),
+        (["-deadline", "realtime"], "a.webm", "matroska", "vp9"),
+        ([], "a.gif", "gif", "gif"),
+        ([], "a.avi", "avi", "mpeg4"),
+    ],
+)
+def test_videos(folder: Path, arguments: list[str], name: str, container: str, codec: str) -> None:
+    media = probe(made(folder, [*PICTURE, *arguments], name))
+    assert (media.kind, media.container, media.video_codec) == ("video", container, codec)
+    assert (media.width, media.height, media.has_video, media.has_audio) == (160, 90, True, False)
+    assert (media.duration, media.fps) == (pytest.approx(1.0, abs=0.001), pytest.approx(10, abs=0.01))
+
+
+@pytest.mark.parametrize(
+    ("name", "container", "codec"),
+    [
+        ("a.mp3", "mp3", "mp3"),
+        ("a.wav", "wav", "pcm_s16le"),
+        ("a.ogg", "ogg", "vorbis"),
+        ("a.opus", "ogg", "opus"),
+        ("a.flac", "flac", "flac"),
+        ("a.aac", "aac", "aac"),
+        ("a.m4a", "mov", "aac"),
+    ],
+)
+def test_sounds(folder: Path, name: str, container: str, codec: str) -> None:
+    media = probe(made(folder, SOUND, name))
+    assert (media.kind, media.container, media.audio_codec) == ("audio", container, codec)
+    assert (media.has_video, media.has_audio, media.channels, media.width) == (False, True, 1, None)
+    assert media.duration == pytest.approx(1.5, abs=0.06)
+
+
+def test_cover_art_does_not_make_a_song_a_video(folder: Path) -> None:
+    Image.new("RGB", (60, 60), "red").save(folder / "cover.jpg")
+    cover = ["-i", "cover.jpg", "-map", "0:a", "-map", "1:v", "-disposition:v", "attached_pic"]
+    media = probe(made(folder, [*SOUND, *cover], "song.mp3"))
+    assert (media.kind, media.duration) == ("audio", pytest.approx(1.5, abs=0.06))
+
+
+def test_a_browsers_recording_without_a_length_is_measured(folder: Path) -> None:
+    live = made(folder, [*PICTURE, "-deadline", "realtime", "-f", "webm", "-live", "1"], "recorded.webm")
+    assert probe(live).duration == pytest.approx(1.0, abs=0.001)
+
+
+def test_a_turned_phone_video_is_measured_as_shown(folder: Path) -> None:
+    made(folder, PICTURE, "flat.mp4")
+    turn = ["-display_rotation", "90", "-i", "flat.mp4", "-c", "copy", "turned.mp4"]
+    # Not every ffmpeg of a machine can write a rotation; the packaged one can.
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *turn], cwd=folder, check=True)
+    media = probe(folder / "turned.mp4")
+    assert (media.width, media.height, abs(media.rotation)) == (90, 160, 90)
+
+
+@pytest.mark.parametrize(
+    ("name", "container"), [("a.png", "png_pipe"), ("a.jpg", "jpeg_pipe"), ("a.webp", "webp_pipe")]
+)
+def test_pictures(folder: Path, name: str, container: str) -> None:
+    Image.new("RGB", (40, 30), "red").save(folder / name)
+    media = probe(folder / name)
+    assert (media.kind, media.container, media.width, media.height, media.duration) == ("image", container, 40, 30, 0)
+
+
+def test_a_gif_of_one_picture_is_a_picture(folder: Path) -> None:
+    Image.new("RGB", (40, 30), "red").save(folder / "still.gif")
+    assert probe(folder / "still.gif").kind == "image"
+
+
+def test_a_sideways_photograph_is_turned_upright(folder: Path) -> None:
+    photograph = Image.new("RGB", (40, 30), "red")
+    photograph.paste("blue", (0, 0, 20, 30))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photograph.save(folder / "photo.jpg", exif=exif, quality=95)
+    media = probe(folder / "photo.jpg")
+    upright = open_picture(folder / "photo.jpg")
+    assert (media.width, media.height) == upright.size == (30, 40)
+    red, _, blue = upright.getpixel((15, 5))
+    assert blue > 200 > 60 > red
+
+
+def test_what_is_transparent_becomes_black(folder: Path) -> None:
+    Image.new("RGBA", (4, 4), (255, 255, 255, 0)).save(folder / "glass.png")
+    assert open_picture(folder / "glass.png").getpixel((0, 0)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        HLS.encode(),
+        b"ffconcat version 1.0\nfile other.mp4\n",
+        b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
+        b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00heicmif1",
+        b"%PDF-1.7",
+        b"hello",
+        b"",
+    ],
+    ids=["hls", "ffconcat", "svg", "heic", "pdf", "text", "empty"],
+)
+def test_what_is_not_media_is_refused_whatever_its_name(folder: Path, content: bytes) -> None:
+    (folder / "film.mp4").write_bytes(content)
+    with pytest.raises(MediaRefused, match="not a video, sound or picture"):
+        probe(folder / "film.mp4")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("film.mp4", b"\x00\x00\x00\x18ftypisom" + bytes(200)),
+        ("film.webm", b"\x1aE\xdf\xa3" + HLS.encode()),
+        ("song.mp3", b"ID3" + HLS.encode()),
+        ("song.ogg", b"OggS" + bytes(100)),
+        ("photo.jpg", b"\xff\xd8\xff\xe0" + bytes(100)),
+        ("photo.png", b"\x89PNG\r\n\x1a\n" + bytes(100)),
+    ],
+)
+def test_a_file_that_only_begins_like_media_is_refused(folder: Path, name: str, content: bytes) -> None:
+    (folder / name).write_bytes(content)
+    with pytest.raises(MediaRefused, match=r"damaged|not a video") as refusal:
+        probe(folder / name)
+    assert str(folder) not in refusal.value.message
+
+
+def test_half_a_film_is_refused(folder: Path) -> None:
+    film = made(folder, PICTURE, "a.mp4")
+    film.write_bytes(film.read_bytes()[:400])
+    with pytest.raises(MediaRefused, match="damaged"):
+        probe(film)
+
+
+def test_half_a_photograph_is_refused_when_it_is_opened(folder: Path) -> None:
+    Image.effect_noise((200, 200), 50).save(folder / "a.png")
+    (folder / "a.png").write_bytes((folder / "a.png").read_bytes()[:2000])
+    with pytest.raises(MediaRefused, match="damaged"):
+        open_picture(folder / "a.png")
+
+
+def test_a_compression_we_do_not_open_is_named(folder: Path) -> None:
+    with pytest.raises(MediaRefused, match="compressed as"):
+        probe(made(folder, [*PICTURE, "-c:v", "ffvhuff"], "a.mkv"))
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def png_header(width: int, height: int) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b""))
+
+
+@pytest.mark.parametrize("side", [12_000, 60_000])
+def test_a_picture_bomb_is_refused_from_its_header(folder: Path, side: int) -> None:
+    (folder / "bomb.png").write_bytes(png_header(side, side))
+    with pytest.raises(MediaRefused, match="more pixels"):
+        probe(folder / "bomb.png")
+
+
+def test_ffmpeg_is_told_the_same_demuxer_and_nothing_but_files(folder: Path) -> None:
+    path = made(folder, PICTURE, "a.mp4")
+    assert input_arguments(path, probe(path)) == [
+        *("-f", "mov", "-protocol_whitelist", "file,pipe"),
+        *("-i", f"file:{path}"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("head", "container"),
+    [
+        (b"\xff\xfb\x90\x00", "mp3"),
+        (b"\xff\xf1\x50\x80", "aac"),
+        (b"\xff\xe1\x50\x80", None),
+        (b"\xff", None),
+        (b"RIFF\x00\x00\x00\x00CDXA", None),
+        (b"\x00\x00\x00\x08wide\x00\x00\x00\x00mdat", "mov"),
+    ],
+)
+def test_first_bytes(head: bytes, container: str | None) -> None:
+    assert sniff(head) == container
