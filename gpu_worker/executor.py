@@ -1,4 +1,4 @@
-"""One job from the SDK's dict to the SDK's answer: parse → claim → fetch → run → upload → report.
+"""One job from the SDK's dict to the SDK's answer: parse → claim → check → fetch → run → upload → report.
 
 Everything after the claim happens under `lease.hold`, so that whoever loses the claim has stopped the job, and the
 outcome is in the bucket before it is returned. A person sees one sentence; tracebacks go to the log alone.
@@ -27,6 +27,7 @@ from pydantic import ValidationError
 from gpu_worker import inputs, lease
 from gpu_worker.context import Produced, ProducedFile
 from gpu_worker.job_process import JobOrder, JobProcess, JobProcessDied
+from gpu_worker.job_types import check_job
 from gpu_worker.lease import AlreadyDecided, ClaimLost, Hold, LeaseLost, Terms, Unclaimed, hold, persistently
 from gpu_worker.progress import ProgressSender, SdkUpdate
 from gpu_worker.settings import WorkerSettings
@@ -158,7 +159,8 @@ class Executor:
         try:
             async with _deadline(task.input.deadline_seconds):
                 _count_runs(task)
-                await self._fetch(task, progress, folder / "inputs")
+                params = _checked(task)
+                await self._fetch(task, params, progress, folder / "inputs")
                 await self._run(task, progress, folder / "work")
                 await self._upload(task, progress)
             result = task.result()
@@ -169,11 +171,11 @@ class Executor:
             result = task.result(error=_explain(error))
         return await task.held.decide(result)
 
-    async def _fetch(self, task: Task, progress: ProgressSender, folder: Path) -> None:
+    async def _fetch(self, task: Task, params: AnyParams, progress: ProgressSender, folder: Path) -> None:
         with _timed(task, "fetch"):
             folder.mkdir()
             report = progress.within(0, 5)
-            task.files = await inputs.bring(_params(task), folder, self._store, self._settings, report)
+            task.files = await inputs.bring(params, folder, self._store, self._settings, report)
 
     async def _run(self, task: Task, progress: ProgressSender, workdir: Path) -> None:
         with _timed(task, "run"):
@@ -263,11 +265,14 @@ def _count_runs(task: Task) -> None:
         raise WorkerLost(f"The job's worker was lost {MAX_RUNS} times.")
 
 
-def _params(task: Task) -> AnyParams:
+def _checked(task: Task) -> AnyParams:
+    """The params, once this worker has nothing against a job with them; nothing is fetched for a job it can't do."""
     try:
-        return parse_params(task.input.job_type, task.input.params)
+        params = parse_params(task.input.job_type, task.input.params)
     except ValidationError as error:
         raise InvalidParams(_in_words(error)) from None
+    check_job(task.input.job_type, params)
+    return params
 
 
 def _in_words(error: ValidationError) -> str:

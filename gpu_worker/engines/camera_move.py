@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image
 
 from gpu_worker.context import JobContext, Produced
-from gpu_worker.engines.picture import load_picture
 from gpu_worker.media.frames import Frame, FrameEncoder
+from gpu_worker.media.pictures import open_picture
 from shared.job_types import Img2VidParams, Motion
 from shared.timeline import frame_size
 
@@ -68,7 +68,7 @@ def render(params: Img2VidParams, context: JobContext) -> Produced:
     On `rotate` the picture turns clockwise. Raises MediaRefused for what is not a picture.
     """
     context.report("rendering", 0, "reading the picture")
-    picture = load_picture(context.input(params.image_url))
+    picture = open_picture(context.input(params.image_url))
     width, height = frame_size(params.resolution, params.aspect_ratio)
     total = max(2, round(params.duration * params.fps))
     move = plan(params.motion, params.strength, params.duration, picture.size, width / height)

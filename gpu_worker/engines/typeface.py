@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from functools import cache
 
 import numpy as np
+from arabic_reshaper import ArabicReshaper
+from bidi.algorithm import get_base_level, get_display
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
@@ -16,51 +17,44 @@ Mask = NDArray[np.uint8]
 """Coverage, height x width, 255 where the ink is full."""
 
 _FACES = (BOLD, FONT_DIR / "NotoSansArabic-Bold.ttf", FONT_DIR / "NotoSansHebrew-Bold.ttf")
-_RIGHT_TO_LEFT = ("R", "AL")
-_MIRROR = str.maketrans("()[]{}<>«»", ")(][}{><»«")
+_JOINING = ArabicReshaper({"delete_harakat": False})
 
 
 class Typeface:
-    """The fonts that ship, at one size in pixels.
+    """The fonts that ship, at one size in pixels, for lines that `drawable` has seen.
 
-    With the machine's FriBidi, Pillow kerns and shapes by itself; without it letters are ordered and joined here.
+    Latin letters are kerned where Pillow finds the machine's FriBidi.
     """
 
-    def __init__(self, size: int, layout: ImageFont.Layout | None = None) -> None:
+    def __init__(self, size: int) -> None:
         self.size = size
-        self._fonts = [ImageFont.truetype(str(path), size, layout_engine=layout) for path in _FACES]
-        self._shapes = self._fonts[0].layout_engine == ImageFont.Layout.RAQM
+        # These are given their letters in the order they are seen; with FriBidi Pillow would turn them round again.
+        plain = [ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC) for path in _FACES[1:]]
+        self._fonts = [ImageFont.truetype(str(BOLD), size), *plain]
         self.line_height = round(1.22 * size)
 
     def width(self, text: str) -> float:
         """The advance of one line in pixels."""
-        return sum(self._advance(run, rtl, font) for font, rtl, run in self._runs(text))
+        return sum(font.getlength(run) for font, run in self._runs(text))
 
     def line(self, text: str) -> Mask:
         """One line, cut to its width, on a strip of `line_height` with the baseline at 0.95 of the size."""
         image = Image.new("L", (max(1, round(self.width(text)) + self.size // 4), self.line_height))
         draw, x = ImageDraw.Draw(image), 0.0
-        runs = self._runs(text)
-        for font, rtl, run in reversed(runs) if is_right_to_left(text) else runs:
-            shaped, direction = self._shaped(run, rtl)
-            draw.text((x, 0.95 * self.size), shaped, 255, self._fonts[font], "ls", direction=direction)
-            x += self._advance(run, rtl, font)
+        for font, run in self._runs(text):
+            draw.text((x, 0.95 * self.size), run, 255, font, "ls")
+            x += font.getlength(run)
         return np.asarray(image)
 
-    def _advance(self, run: str, rtl: bool, font: int) -> float:
-        shaped, direction = self._shaped(run, rtl)
-        return float(self._fonts[font].getlength(shaped, direction=direction))
+    def _runs(self, text: str) -> list[tuple[ImageFont.FreeTypeFont, str]]:
+        """What is drawn with which font, from left to right."""
+        return [(self._fonts[font], run) for font, run in _stretches(_as_seen(text))]
 
-    def _shaped(self, run: str, rtl: bool) -> tuple[str, str | None]:
-        if self._shapes:
-            return run, "rtl" if rtl else "ltr"
-        return (_in_visual_order(run) if rtl else run), None
 
-    def _runs(self, text: str) -> list[tuple[int, bool, str]]:
-        """Stretches of one font and one direction: font index, right to left, characters."""
-        base, runs = is_right_to_left(text), _stretches(text)
-        parts = [(font, part) for font, run in runs for part in (run.rstrip(" "), run[len(run.rstrip(" ")) :]) if part]
-        return [(font, _goes_left(part, base), part) for font, part in parts]
+def _as_seen(text: str) -> str:
+    """The characters from left to right, Arabic letters in the forms that join (Unicode Bidirectional Algorithm)."""
+    seen: str = get_display(_JOINING.reshape(text))
+    return seen
 
 
 def _stretches(text: str) -> list[tuple[int, str]]:
@@ -76,15 +70,9 @@ def _stretches(text: str) -> list[tuple[int, str]]:
     return runs
 
 
-def _goes_left(run: str, base: bool) -> bool:
-    kinds = {unicodedata.bidirectional(char) for char in run}
-    return not kinds.isdisjoint(_RIGHT_TO_LEFT) or (base and not kinds & {"L", "EN"})
-
-
 def is_right_to_left(text: str) -> bool:
     """Whether a line starts at the right: its first letter says so (Unicode Bidirectional Algorithm, rule P2)."""
-    strong = (kind for char in text if (kind := unicodedata.bidirectional(char)) in ("L", *_RIGHT_TO_LEFT))
-    return next(strong, "L") in _RIGHT_TO_LEFT
+    return bool(get_base_level(text))
 
 
 def drawable(text: str) -> str:
@@ -114,31 +102,3 @@ def _probe(font: int) -> tuple[ImageFont.FreeTypeFont, bytes]:
 def _has_glyph(font: int, char: str) -> bool:
     face, missing = _probe(font)
     return bytes(face.getmask(char)) != missing
-
-
-@cache
-def _joining_forms() -> dict[tuple[str, str], str]:
-    """(letter, `isolated`|`initial`|`medial`|`final`) to its Arabic presentation form, as Unicode decomposes it."""
-    forms = {}
-    for code in (*range(0xFB50, 0xFE00), *range(0xFE70, 0xFF00)):
-        form, *letters = unicodedata.decomposition(chr(code)).split() or [""]
-        if form and len(letters) <= 2:
-            forms["".join(chr(int(letter, 16)) for letter in letters), form.strip("<>")] = chr(code)
-    return forms
-
-
-def _in_visual_order(run: str) -> str:
-    mirrored = _joined(run)[::-1].translate(_MIRROR)
-    return re.sub(r"\d+", lambda digits: digits[0][::-1], mirrored)
-
-
-def _joined(run: str) -> str:
-    forms, shaped, joins = _joining_forms(), "", False
-    units = re.findall("لا|لآ|لأ|لإ|.", run)
-    for at, unit in enumerate(units):
-        follows = at + 1 < len(units) and (units[at + 1], "final") in forms and (unit, "initial") in forms
-        takes = joins and (unit, "final") in forms
-        form = {(0, 0): "isolated", (0, 1): "initial", (1, 0): "final", (1, 1): "medial"}[takes, follows]
-        shaped += forms.get((unit, form), unit)
-        joins = follows
-    return shaped

@@ -8,10 +8,14 @@ from shared.errors import EngineUnavailable
 from shared.job_types import RenderParams
 
 
-def run(params: RenderParams, context: JobContext) -> Produced:
-    """Draw the prompt's animatic; EngineUnavailable when a model or a LoRA is asked for that this worker lacks."""
+def check(params: RenderParams) -> None:
+    """Raise EngineUnavailable when a model or a LoRA is asked for that this worker lacks."""
     if params.model not in (None, animatic.NAME):
         raise EngineUnavailable(f"The model {params.model} is not on this worker.")
     if params.lora is not None:
         raise EngineUnavailable("A LoRA needs a video model, and this worker has only the animatic.")
+
+
+def run(params: RenderParams, context: JobContext) -> Produced:
+    """Draw the prompt's animatic."""
     return animatic.render(params, context)

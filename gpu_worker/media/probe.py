@@ -21,17 +21,20 @@ from av.video.stream import VideoStream
 from gpu_worker.media.pictures import picture_size
 from shared.errors import MediaRefused
 
-MAX_PIXELS = 8192 * 4320
-
+# The largest frame that H.264 allows (level 6.2); still pictures have a limit of their own.
+_MAX_FRAME_PIXELS = 8192 * 4320
 _PROTOCOLS = "file,pipe"
 _REFUSAL = "This is not a video, sound or picture we can open."
-_PICTURES = ("png_pipe", "jpeg_pipe", "webp_pipe")
+_PICTURES = ("png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe", "avif")
 _STILL_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis", b"crx ")
 _MAGIC = {
     b"\x1aE\xdf\xa3": "matroska",
     b"\x89PNG\r\n\x1a\n": "png_pipe",
     b"\xff\xd8\xff": "jpeg_pipe",
     b"GIF8": "gif",
+    b"BM": "bmp_pipe",
+    b"II*\0": "tiff_pipe",
+    b"MM\0*": "tiff_pipe",
     b"OggS": "ogg",
     b"fLaC": "flac",
     b"ID3": "mp3",
@@ -47,7 +50,8 @@ _CODECS = re.compile(
 @dataclass(frozen=True)
 class MediaInfo:
     """One file. `width` and `height` in pixels as shown, after `rotation` (degrees); `duration` in seconds, 0 for a
-    picture; `container` is the demuxer to force; the stream numbers are those of the file.
+    picture; `container` is the demuxer to force (`avif`, which has none, is for `open_picture` alone); the stream
+    numbers are those of the file.
     """
 
     kind: Literal["video", "audio", "image"]
@@ -96,7 +100,9 @@ def input_arguments(path: Path, media: MediaInfo) -> list[str]:
 def sniff(head: bytes) -> str | None:
     """The demuxer for a file that starts with these bytes; None for playlists, SVG and all else we do not open."""
     if head[4:8] == b"ftyp":
-        return None if head[8:12] in _STILL_BRANDS else "mov"
+        if head[8:12] in _STILL_BRANDS:
+            return "avif" if b"avif" in head else None
+        return "mov"
     if head[4:8] in (b"moov", b"mdat", b"wide", b"skip", b"free"):
         return "mov"
     if head[:4] in (b"RIFF", b"RF64"):
@@ -145,7 +151,7 @@ def _measured(path: Path, container: str) -> MediaInfo:
 
 def _with_video(sound: MediaInfo, file: InputContainer, video: VideoStream) -> MediaInfo:
     codec = _codec(video)
-    if video.width * video.height > MAX_PIXELS:
+    if video.width * video.height > _MAX_FRAME_PIXELS:
         raise MediaRefused(f"The picture is {video.width}×{video.height} pixels, which is more than we open.")
     frame = next(file.decode(video), None)
     if frame is None:

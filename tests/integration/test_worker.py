@@ -29,6 +29,7 @@ from shared.wire import Claim, Result, Tombstone, claim_key, result_key
 JOBS = (sys.executable, str(Path(__file__).parents[1] / "standins" / "worker_jobs.py"))
 CLAIM, RESULT = claim_key("j1", 1), result_key("j1", 1)
 LEASE_SECONDS = 30.0
+GONE = "storage://uploads/gone"
 
 
 def now() -> datetime:
@@ -329,46 +330,69 @@ async def media() -> AsyncIterator[str]:
         yield str(server.make_url("/"))
 
 
+def film_of(clip: str, music: str) -> dict[str, Any]:
+    return {"clips": [{"url": clip}], "music": {"url": music}}
+
+
 async def test_inputs_are_brought_to_the_job(build: Build, store: LocalStore, media: str) -> None:
     store.put_if_absent("uploads/face.mp4", b"face")
-    params = {"video_url": "storage://uploads/face.mp4", "audio_url": f"{media}song"}
     worker = build(allow_private_urls=True)
-    answer = await worker.execute(job("", job_type="LIPSYNC", params=params))
+    answer = await worker.execute(
+        job("", job_type="EXPORT", params=film_of("storage://uploads/face.mp4", f"{media}song"))
+    )
     written = read(store, answer["outputs"][0]["key"])
-    assert written == {params["video_url"]: 4, params["audio_url"]: 100}
+    assert written == {"storage://uploads/face.mp4": 4, f"{media}song": 100}
 
 
 @pytest.mark.parametrize(
-    ("audio", "sentence"),
+    ("music", "sentence"),
     [
-        ("storage://uploads/gone.mp3", "NOT_FOUND: audio_url: There is no such file in the store."),
-        ("{media}gone", "MEDIA_REFUSED: audio_url: The address answered 404."),
-        ("{media}song", "MEDIA_REFUSED: audio_url: The file is larger than"),
-        ("job:0197f3a0-0000-7000-8000-000000000000", "INVALID_PARAMS: audio_url: job: addresses are for the control"),
-        ("ftp://example.org/song", "INVALID_PARAMS: audio_url: use https://"),
+        ("storage://uploads/gone.mp3", "NOT_FOUND: music.url: There is no such file in the store."),
+        ("{media}gone", "MEDIA_REFUSED: music.url: The address answered 404."),
+        ("{media}song", "MEDIA_REFUSED: music.url: The file is larger than"),
+        ("job:0197f3a0-0000-7000-8000-000000000000", "INVALID_PARAMS: music.url: job: addresses are for the control"),
+        ("ftp://example.org/song", "INVALID_PARAMS: music.url: use https://"),
     ],
 )
 async def test_an_input_that_fails_is_named(
-    build: Build, store: LocalStore, media: str, audio: str, sentence: str
+    build: Build, store: LocalStore, media: str, music: str, sentence: str
 ) -> None:
     store.put_if_absent("uploads/face.mp4", b"face")
-    params = {"video_url": "storage://uploads/face.mp4", "audio_url": audio.format(media=media)}
+    params = film_of("storage://uploads/face.mp4", music.format(media=media))
     worker = build(allow_private_urls=True, fetch_max_total_bytes=103)
-    answer = await worker.execute(job("", job_type="LIPSYNC", params=params))
+    answer = await worker.execute(job("", job_type="EXPORT", params=params))
     assert answer["error"].startswith(sentence)
     assert media not in answer["error"]
 
 
 async def test_private_addresses_are_refused(build: Build, media: str) -> None:
-    params = {"video_url": f"{media}song", "audio_url": f"{media}song"}
-    answer = await build().execute(job("", job_type="LIPSYNC", params=params))
-    assert answer["error"].startswith("MEDIA_REFUSED: video_url: ")
+    answer = await build().execute(job("", job_type="EXPORT", params=film_of(f"{media}song", f"{media}song")))
+    assert answer["error"].startswith("MEDIA_REFUSED: clips[0].url: ")
 
 
 async def test_a_full_disk_is_said(build: Build, store: LocalStore) -> None:
-    params = {"video_url": "storage://uploads/face.mp4", "audio_url": "storage://uploads/face.mp4"}
-    answer = await build(fetch_reserve_bytes=2**62).execute(job("", job_type="LIPSYNC", params=params))
-    assert answer["error"].startswith("DISK_FULL: video_url: ")
+    params = film_of("storage://uploads/face.mp4", "storage://uploads/face.mp4")
+    answer = await build(fetch_reserve_bytes=2**62).execute(job("", job_type="EXPORT", params=params))
+    assert answer["error"].startswith("DISK_FULL: clips[0].url: ")
+
+
+@pytest.mark.parametrize(
+    ("job_type", "params"),
+    [
+        ("LIPSYNC", {"video_url": GONE, "audio_url": GONE}),
+        ("TRAIN_TWIN", {"images": [GONE] * 3, "name": "me"}),
+        ("IMG2VID", {"image_url": GONE, "model": "svd"}),
+        ("TTS", {"text": "hello", "reference_audio_url": GONE}),
+    ],
+)
+async def test_what_this_worker_cannot_do_is_decided_before_anything_is_fetched(
+    build: Build, store: LocalStore, job_type: str, params: dict[str, Any]
+) -> None:
+    answer = await build().execute(job("", job_type=job_type, params=params))
+    assert answer["error"].startswith("ENGINE_UNAVAILABLE: ")
+    decided = read(store, RESULT)
+    assert (decided["error"]["code"], decided["error"]["retryable"]) == ("ENGINE_UNAVAILABLE", False)
+    assert decided["timings"] == {}
 
 
 def test_folders_of_killed_workers_are_swept(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import struct
 import subprocess
-import zlib
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -10,7 +8,6 @@ import pytest
 from PIL import Image
 
 from gpu_worker.media.ffmpeg import run_ffmpeg
-from gpu_worker.media.pictures import open_picture
 from gpu_worker.media.probe import input_arguments, probe, sniff
 from shared.errors import MediaRefused
 
@@ -101,24 +98,6 @@ def test_a_gif_of_one_picture_is_a_picture(folder: Path) -> None:
     assert probe(folder / "still.gif").kind == "image"
 
 
-def test_a_sideways_photograph_is_turned_upright(folder: Path) -> None:
-    photograph = Image.new("RGB", (40, 30), "red")
-    photograph.paste("blue", (0, 0, 20, 30))
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    photograph.save(folder / "photo.jpg", exif=exif, quality=95)
-    media = probe(folder / "photo.jpg")
-    upright = open_picture(folder / "photo.jpg")
-    assert (media.width, media.height) == upright.size == (30, 40)
-    red, _, blue = upright.getpixel((15, 5))
-    assert blue > 200 > 60 > red
-
-
-def test_what_is_transparent_becomes_black(folder: Path) -> None:
-    Image.new("RGBA", (4, 4), (255, 255, 255, 0)).save(folder / "glass.png")
-    assert open_picture(folder / "glass.png").getpixel((0, 0)) == (0, 0, 0)
-
-
 @pytest.mark.parametrize(
     "content",
     [
@@ -163,32 +142,9 @@ def test_half_a_film_is_refused(folder: Path) -> None:
         probe(film)
 
 
-def test_half_a_photograph_is_refused_when_it_is_opened(folder: Path) -> None:
-    Image.effect_noise((200, 200), 50).save(folder / "a.png")
-    (folder / "a.png").write_bytes((folder / "a.png").read_bytes()[:2000])
-    with pytest.raises(MediaRefused, match="damaged"):
-        open_picture(folder / "a.png")
-
-
 def test_a_compression_we_do_not_open_is_named(folder: Path) -> None:
     with pytest.raises(MediaRefused, match="compressed as"):
         probe(made(folder, [*PICTURE, "-c:v", "ffvhuff"], "a.mkv"))
-
-
-def chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-
-def png_header(width: int, height: int) -> bytes:
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b""))
-
-
-@pytest.mark.parametrize("side", [12_000, 60_000])
-def test_a_picture_bomb_is_refused_from_its_header(folder: Path, side: int) -> None:
-    (folder / "bomb.png").write_bytes(png_header(side, side))
-    with pytest.raises(MediaRefused, match="more pixels"):
-        probe(folder / "bomb.png")
 
 
 def test_ffmpeg_is_told_the_same_demuxer_and_nothing_but_files(folder: Path) -> None:
@@ -207,6 +163,9 @@ def test_ffmpeg_is_told_the_same_demuxer_and_nothing_but_files(folder: Path) -> 
         (b"\xff\xe1\x50\x80", None),
         (b"\xff", None),
         (b"RIFF\x00\x00\x00\x00CDXA", None),
+        (b"\x00\x00\x00\x18ftypmif1\x00\x00\x00\x00heicmif1", None),
+        (b"\x00\x00\x00\x18ftypmif1\x00\x00\x00\x00mif1avif", "avif"),
+        (b"\x00\x00\x00\x1cftypavis\x00\x00\x00\x00avifavismsf1", "avif"),
         (b"\x00\x00\x00\x08wide\x00\x00\x00\x00mdat", "mov"),
     ],
 )
