@@ -35,7 +35,7 @@ format: ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix
 
 bench: ## Measure submissions and reads per second against a plain FastAPI route
-	@$(SETUP) bench
+	@$(SETUP)
 	@$(BIN)/python -m benchmarks.api
 
 openapi: ## Write the API's description to docs/openapi.json

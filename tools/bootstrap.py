@@ -1,7 +1,7 @@
 """Make `.venv` out of a bare Python: find or fetch uv, then install exactly what uv.lock says.
 
     python3 tools/bootstrap.py              what the programs need
-    python3 tools/bootstrap.py dev bench    that, and these dependency groups
+    python3 tools/bootstrap.py dev s3-server    that, and these dependency groups
 
 Standard library only, and neither pip nor ensurepip is expected: Debian ships both apart from python3. Nothing outside
 the clone is touched. Done once, it is a no-op until uv.lock, pyproject.toml or the Python change.
