@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import logging
 import os
@@ -14,15 +15,22 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from control_plane.api import callbacks, events, files, health, jobs, problems, timeline, uploads
+from control_plane.api import budget as budget_room
+from control_plane.api import callbacks, events, files, health, jobs, problems, timeline, uploads, webhooks
+from control_plane.api import endpoint as endpoints_room
 from control_plane.api.guard import Guard, Rules, host_names
+from control_plane.api.presenter import present
 from control_plane.api.services import Services
 from control_plane.clock import Clock, system_clock
+from control_plane.dispatch.bookkeeper import Bookkeeper
 from control_plane.dispatch.dispatcher import Dispatcher, Sending
 from control_plane.dispatch.follower import World
 from control_plane.dispatch.limits import Limits
 from control_plane.dispatch.monitor import EndpointMonitor
 from control_plane.dispatch.references import References
+from control_plane.dispatch.store_check import StoreCheck
+from control_plane.dispatch.upkeep import Retention, Upkeep
+from control_plane.dispatch.webhooks import SECRET_PREFIX, WebhookSender
 from control_plane.endpoints.departed import DepartedEndpoint
 from control_plane.endpoints.directory import EndpointDirectory
 from control_plane.endpoints.local.endpoint import LocalEndpoint
@@ -30,6 +38,9 @@ from control_plane.endpoints.port import LOCAL, Endpoint
 from control_plane.endpoints.runpod import RunPodEndpoint
 from control_plane.jobs import queries
 from control_plane.jobs.table import JobTable
+from control_plane.ledger.billing import Billing
+from control_plane.ledger.budget import Budget, Caps
+from control_plane.ledger.prices import Prices
 from control_plane.settings import Settings
 from shared.storage.base import ObjectStore
 from shared.storage.directory import StoreDirectory
@@ -61,7 +72,7 @@ def create_app(
 
     app = FastAPI(title="Rushes", version=health.VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
     problems.install(app)
-    for room in (health, jobs, timeline, uploads, events, files, callbacks):
+    for room in (health, endpoints_room, budget_room, jobs, timeline, uploads, events, files, callbacks, webhooks):
         app.include_router(room.router)
     _protect(app, settings)
     return app
@@ -89,12 +100,13 @@ async def _running(
 ) -> AsyncIterator[None]:
     _make_private(settings.data_dir)
     table = await JobTable.open(settings.database)
-    signer = UrlSigner(_secret(settings.data_dir), settings.public_url or base_url, time.time)
+    signer = UrlSigner(_link_secret(settings.data_dir), settings.public_url or base_url, time.time)
     files_store = LocalStore(settings.data_dir / "objects", signer)
     stores = StoreDirectory(_current_store(settings, signer), [files_store])
     local = None if endpoint or settings.runpod_endpoint else _local_endpoint(settings)
     endpoints = _endpoints(settings, endpoint or local)
-    monitor = EndpointMonitor(endpoints.default)
+    monitor = EndpointMonitor(endpoints.default, table, clock)
+    monitors = {kind: EndpointMonitor(special, table, clock) for kind, special in endpoints.by_type.items()}
     references = References(
         settings.s3_bucket,
         lambda job_id: table.ask(queries.job_by_id, job_id),
@@ -102,15 +114,30 @@ async def _running(
     )
     callback_base = settings.public_url or (base_url if local else None)
     sending = Sending(settings.in_flight_limit, references, stores.current.name, callback_base, settings.public_url)
-    dispatcher = Dispatcher(World(table, endpoints, stores, clock, limits), sending)
+    budget = Budget(Prices(settings.gpu_usd_per_second, free={LOCAL}), Caps.in_usd(*settings.caps_usd))
+    world = World(table, endpoints, stores, clock, limits, budget)
+    dispatcher = Dispatcher(world, sending)
+    sender = WebhookSender(
+        table,
+        clock,
+        settings.webhook_secret or _webhook_secret(settings.data_dir),
+        lambda job: present(services, job).model_dump(mode="json"),
+        allow_private=settings.allow_private_urls,
+    )
+    keep = Retention(settings.retention_event_days, settings.retention_leftover_days, settings.retention_output_days)
+    store_check = StoreCheck(stores.current)
     app.state.signer = signer
-    app.state.services = Services(
-        table, dispatcher, monitor, references, stores, files_store, clock,
-        settings.signed_url_seconds, settings.gpu_usd_per_second,
+    app.state.services = services = Services(
+        table, dispatcher, monitor, monitors, references, stores, files_store, sender, clock,
+        settings.signed_url_seconds, budget, endpoints, _billing(settings), store_check,
     )  # fmt: skip
     if local is not None:
         await local.start()
-    tasks = [asyncio.create_task(dispatcher.run(), name="dispatcher"), asyncio.create_task(monitor.run())]
+    running = {"dispatcher": dispatcher.run(), "monitor": monitor.run(), "webhooks": sender.run()}
+    running |= {"upkeep": Upkeep(table, stores, clock, keep).run(), "store-check": store_check.run()}
+    running["bookkeeper"] = Bookkeeper(world).run()
+    running |= {f"monitor-{kind}": special.run() for kind, special in monitors.items()}
+    tasks = [asyncio.create_task(work, name=name) for name, work in running.items()]
     try:
         yield
     finally:
@@ -118,6 +145,7 @@ async def _running(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await dispatcher.stop()
+        await sender.aclose()
         await endpoints.aclose()
         await table.close()
 
@@ -127,13 +155,26 @@ def _make_private(folder: Path) -> None:
     folder.chmod(0o700)
 
 
-def _secret(data_dir: Path) -> bytes:
-    """The key that signs links, made once and readable by the owner alone."""
-    path = data_dir / "secret"
-    with contextlib.suppress(FileExistsError):
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(32))
+def _link_secret(data_dir: Path) -> bytes:
+    """The key that signs links."""
+    return _made_once(data_dir / "secret", secrets.token_bytes(32))
+
+
+def _webhook_secret(data_dir: Path) -> str:
+    """The key that signs webhooks, as receivers take it."""
+    fresh = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+    return _made_once(data_dir / "webhook_secret", fresh.encode()).decode().strip()
+
+
+def _made_once(path: Path, content: bytes) -> bytes:
+    """What the file holds; it is written whole, once, and can be read by the owner alone."""
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.new")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
     return path.read_bytes()
 
 
@@ -148,6 +189,10 @@ def _current_store(settings: Settings, signer: UrlSigner) -> ObjectStore:
         data_dir=settings.data_dir,
         signer=signer,
     )
+
+
+def _billing(settings: Settings) -> Billing | None:
+    return Billing(settings.runpod_api_key or "", settings.runpod_api_url) if settings.uses_runpod else None
 
 
 def _local_endpoint(settings: Settings) -> LocalEndpoint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -12,6 +13,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.job_types import JobType
 
+DEFAULT_CAPS_USD = (60.0, 120.0, 600.0)
+"""A job, a day, a month. The longest job type for its whole deadline on the dearest GPU fits: about 53 dollars."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _PASSED_TO_WORKERS = (
     "PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
@@ -42,7 +45,11 @@ class Settings(BaseSettings):
     runpod_endpoint_train_twin: str | None = None
     runpod_endpoint_export: str | None = None
     runpod_api_key: str | None = None
-    gpu_usd_per_second: Annotated[float, Field(ge=0)] = 0.0
+    gpu_usd_per_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    budget_job_usd: Annotated[float, Field(ge=0)] | None = None
+    budget_daily_usd: Annotated[float, Field(ge=0)] | None = None
+    budget_monthly_usd: Annotated[float, Field(ge=0)] | None = None
+    runpod_api_url: str = "https://api.runpod.io/v2"
     max_in_flight: Annotated[int, Field(ge=1, le=10_000)] | None = None
     local_workers: Annotated[int, Field(ge=1, le=64)] = 1
     claim_lease_seconds: Annotated[float, Field(ge=1)] = 15.0
@@ -55,6 +62,12 @@ class Settings(BaseSettings):
     s3_secret_access_key: str | None = None
     s3_public_base_url: str | None = None
     signed_url_seconds: Annotated[int, Field(ge=60, le=604_800)] = 3600
+
+    webhook_secret: str | None = None
+    retention_event_days: Annotated[int, Field(ge=1)] = 30
+    # RunPod keeps a submission for a week at most: until then its claim may have to keep a worker from starting.
+    retention_leftover_days: Annotated[int, Field(ge=8)] = 30
+    retention_output_days: Annotated[int, Field(ge=1)] | None = None
 
     model_dir: Path | None = None
     allow_private_urls: bool = False
@@ -69,6 +82,7 @@ class Settings(BaseSettings):
         "s3_endpoint_url",
         "s3_public_base_url",
         "runpod_endpoint",
+        "runpod_api_url",
         *(f"runpod_endpoint_{kind.lower()}" for kind in JobType),
     )
     @classmethod
@@ -79,6 +93,21 @@ class Settings(BaseSettings):
             msg = "must be a full URL such as https://example.org"
             raise ValueError(msg)
         return value.rstrip("/")
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _is_webhook_secret(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        prefix, _, key = value.partition("_")
+        try:
+            length = len(base64.b64decode(key, validate=True))
+        except ValueError:
+            length = 0
+        if prefix != "whsec" or not 24 <= length <= 64:
+            msg = "must be whsec_ and 24 to 64 random bytes in base64; openssl rand -base64 32 makes some"
+            raise ValueError(msg)
+        return value
 
     @model_validator(mode="after")
     def _safe_to_start(self) -> Self:
@@ -98,6 +127,13 @@ class Settings(BaseSettings):
     def uses_runpod(self) -> bool:
         """True when any job goes to RunPod, so that money can be spent."""
         return bool(self.runpod_endpoint or self.endpoints_by_type)
+
+    @property
+    def caps_usd(self) -> tuple[float | None, float | None, float | None]:
+        """US dollars a job, a UTC day and a UTC month may cost: finite by default wherever money can be spent."""
+        asked = (self.budget_job_usd, self.budget_daily_usd, self.budget_monthly_usd)
+        ours = DEFAULT_CAPS_USD if self.uses_runpod else (None, None, None)
+        return tuple(cap if given is None else given for given, cap in zip(asked, ours, strict=True))  # type: ignore[return-value] # three of each
 
     @property
     def endpoints_by_type(self) -> dict[JobType, str]:

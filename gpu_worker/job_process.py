@@ -141,8 +141,9 @@ class _Child:
 
     @property
     def has_ended(self) -> bool:
-        # The pipe ends with the child; asking the process would reap it, and free its group's number too early.
-        return self._lines.at_eof()
+        # Left unreaped, or its group's number would be free too early.
+        dead = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return dead is not None or self._lines.at_eof()
 
     async def perform(self, order: JobOrder, report: Report) -> dict[str, Any]:
         await asyncio.to_thread(self._send, _ORDER.dump_json(order) + b"\n")

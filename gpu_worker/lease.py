@@ -149,7 +149,7 @@ class Lease:
     async def keep(self) -> NoReturn:
         """Renew until that is impossible. Raises LeaseLost or AlreadyDecided in time to stop the job."""
         while True:
-            await asyncio.sleep(self._terms.seconds * _RENEW_AFTER)
+            await asyncio.sleep(self._left() - self._terms.seconds * (1 - _RENEW_AFTER - _STOP_EARLY))
             try:
                 async with asyncio.timeout(self._left()):
                     await self._renew()
@@ -160,7 +160,13 @@ class Lease:
     async def check(self) -> None:
         """Raise LeaseLost unless the attempt is ours at this moment."""
         now, _ = await self._files.read_claim(self._terms.patience)
-        if now is None or _holder(now) != _holder(self._claim) or self._left() <= 0:
+        if now is None or _holder(now) != _holder(self._claim):
+            raise LeaseLost
+        self.require_time()
+
+    def require_time(self) -> None:
+        """Raise LeaseLost when the claim has run out, or is about to."""
+        if self._left() <= 0:
             raise LeaseLost
 
     async def decide(self, result: Result) -> Result:
@@ -200,7 +206,10 @@ async def take(store: ObjectStore, job: WorkerInput, terms: Terms) -> Lease:
         etag = await files.write_claim(claim, taken, terms.patience)
     if etag is None:
         raise ClaimLost(terms.runpod_job_id)
-    return Lease(files, claim, etag, terms)
+    lease = Lease(files, claim, etag, terms)
+    # A store in trouble can hold the answer back until the claim is worth nothing: the plane counts from its writing.
+    lease.require_time()
+    return lease
 
 
 async def _succeed(files: AttemptFiles, terms: Terms, token: str) -> tuple[Claim, str]:

@@ -11,8 +11,18 @@ from typing import TypeVar
 import pytest
 
 T = TypeVar("T")
-PREFIXES = ("RUNPOD_", "S3_", "AWS_", "BUDGET_", "MODEL_", "RUSHES_")
-NAMES = ("API_KEY", "DATA_DIR", "DB_PATH", "PUBLIC_URL", "HOST", "PORT", "CORS_ORIGINS", "LOCAL_WORKERS")
+PREFIXES = ("RUNPOD_", "S3_", "AWS_", "BUDGET_", "MODEL_", "RUSHES_", "WEBHOOK_", "RETENTION_")
+NAMES = (
+    "API_KEY",
+    "DATA_DIR",
+    "DB_PATH",
+    "PUBLIC_URL",
+    "HOST",
+    "PORT",
+    "CORS_ORIGINS",
+    "LOCAL_WORKERS",
+    "ALLOW_PRIVATE_URLS",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from control_plane.api.problems import MAX_BODY, TOO_LARGE, BodyTooLarge, proble
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 OPEN_PATHS = ("/health", "/healthz", "/readyz", "/openapi.json")
-SIGNED_PREFIXES = ("/files/", "/callbacks/", "/webhooks/")
+SIGNED_PREFIXES = ("/files/", "/callbacks/", "/webhooks/runpod/")
 """These carry their own proof in the URL: a signature or a token."""
 
 

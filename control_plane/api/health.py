@@ -17,13 +17,15 @@ VERSION = version("rushes")
 @router.get("/health")
 async def health(services: Use) -> HealthView:
     """The plane's own state and the endpoint's last answer."""
-    seen = services.monitor.seen
+    seen, check = services.monitor.seen, services.store_check
     return HealthView(
-        status="ok",
+        status="degraded" if check.trouble else "ok",
         runpod_connected=seen.connected,
         endpoint="local" if services.monitor.is_local else "runpod",
         endpoint_message=seen.message,
         store=services.stores.current.name,
+        store_conditional_puts=check.puts,
+        store_message=check.trouble,
         version=VERSION,
         workers=seen.health.workers,
         jobs=seen.health.jobs,

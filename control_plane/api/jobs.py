@@ -9,13 +9,15 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Header, Query, Request, Response
 
-from control_plane.api.presenter import etag, present
+from control_plane.api.presenter import etag, present_all, present_detail
 from control_plane.api.problems import Problem
-from control_plane.api.schemas import CancelView, CreateJob, Envelope, JobCreated, JobView
+from control_plane.api.schemas import CancelView, CreateJob, Envelope, JobCreated, JobDetail, JobView
 from control_plane.api.services import Services, Use
 from control_plane.api.submission import submit
+from control_plane.dispatch.removal import remove_job
 from control_plane.jobs import queries, verbs
 from control_plane.jobs.records import JobRecord
+from control_plane.ledger.money import to_usd
 from shared.errors import Conflict, FieldProblem, InvalidRequest, NotFound
 from shared.job_types import JobType
 from shared.states import JobStatus
@@ -45,6 +47,8 @@ async def create_job(
         idempotency_key=idempotency_key,
         labels=asked.labels,
         priority=asked.priority,
+        webhook_url=asked.webhook_url,
+        max_cost_usd=asked.max_cost_usd,
     )
 
 
@@ -83,11 +87,11 @@ def _cacheable(services: Services, jobs: list[JobRecord], if_none_match: str | N
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     if _matches(if_none_match, tag):
         return Response(status_code=304, headers=headers)
-    body = "[" + ",".join(present(services, job).model_dump_json() for job in jobs) + "]"
+    body = "[" + ",".join(view.model_dump_json() for view in present_all(services, jobs)) + "]"
     return Response(body, media_type="application/json", headers=headers)
 
 
-@router.get("/jobs/{job_id}", response_model=JobView)
+@router.get("/jobs/{job_id}", response_model=JobDetail)
 async def get_job(
     services: Use, job_id: UUID, if_none_match: IfNoneMatch = None, prefer: Annotated[str | None, Header()] = None
 ) -> Response:
@@ -104,7 +108,7 @@ async def get_job(
         headers["Preference-Applied"] = f"wait={min(int(waits[1]), MAX_WAIT_SECONDS)}"
     if _matches(if_none_match, tag):
         return Response(status_code=304, headers=headers)
-    return Response(present(services, job).model_dump_json(), media_type="application/json", headers=headers)
+    return Response(present_detail(services, job).model_dump_json(), media_type="application/json", headers=headers)
 
 
 async def _wait(services: Services, job_id: str, seconds: int, if_none_match: str | None) -> None:
@@ -160,23 +164,13 @@ async def retry_job(
         labels=old.labels,
         priority=old.priority,
         retry_of=old.id,
+        webhook_url=old.webhook_url,
+        max_cost_usd=None if old.max_cost is None else to_usd(old.max_cost),
     )
 
 
 @router.delete("/jobs/{job_id}", status_code=204)
 async def delete_job(services: Use, job_id: UUID) -> Response:
-    """Forget a finished job and remove its outputs."""
-    job = find(services, job_id)
-    if not job.status.is_terminal:
-        raise Conflict("The job is not finished: cancel it first", code="NOT_FINISHED")
-    stores = {attempt.store for attempt in services.table.ask(queries.attempts_of_job, job.id)}
-    for name in stores:
-        await asyncio.to_thread(_remove_outputs, services, name, job.id)
-    await services.table.do(verbs.delete, job.id)
+    """Forget a finished job and remove its outputs. 409 while another job needs them."""
+    await remove_job(services.table, services.stores, find(services, job_id))
     return Response(status_code=204)
-
-
-def _remove_outputs(services: Services, store_name: str, job_id: str) -> None:
-    store = services.stores.at(store_name)
-    for found in list(store.list(f"jobs/{job_id}/")):
-        store.delete(found.key)

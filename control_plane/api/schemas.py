@@ -7,35 +7,63 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from control_plane.clock import to_rfc3339
-from control_plane.jobs.records import JobRecord
-from control_plane.ledger.cost import cost_usd
-from shared.job_types import PARAMS, AnyParams, JobType
-from shared.states import JobStatus
+from control_plane.jobs.records import AttemptBill, JobRecord
+from control_plane.ledger.money import cost, to_usd
+from shared.job_types import PARAMS, AnyParams, ExportParams, JobType
+from shared.states import AttemptState, JobStatus
+from shared.storage.probe import ConditionalPuts
 from shared.wire import OutputFile
 
 Label = Annotated[str, Field(max_length=200)]
+WebhookUrl = Annotated[
+    str | None,
+    Field(max_length=2048, description="Gets a signed POST when the job has finished (Standard Webhooks)."),
+]
+MaxCost = Annotated[
+    float | None,
+    Field(ge=0, le=1_000_000, description="The most the job may cost in US dollars, over all its attempts."),
+]
 
 
-class Envelope(BaseModel):
-    """What every job has, whatever its type."""
+class Work(BaseModel):
+    """What is to be done."""
 
     model_config = ConfigDict(extra="forbid")
 
     type: JobType
     params: AnyParams
+
+
+class Envelope(Work):
+    """What every job has, whatever its type."""
+
     priority: Annotated[int, Field(ge=-100, le=100, description="Higher goes first.")] = 0
     labels: Annotated[dict[Annotated[str, Field(max_length=60)], Label], Field(max_length=20)] = {}
+    max_cost_usd: MaxCost = None
+    webhook_url: WebhookUrl = None
 
 
-def _create_model(kind: JobType) -> type[Envelope]:
+class Stitch(ExportParams):
+    """A timeline, what its film may cost, and who is told when it is done."""
+
+    max_cost_usd: MaxCost = None
+    webhook_url: WebhookUrl = None
+
+
+def _union(verb: str, base: type[Work]) -> Any:  # noqa: ANN401 - an annotation for FastAPI
+    """One model for each row of the table of types, so that a new type is in the API and in OpenAPI by itself."""
+    models = tuple(_model(verb, base, kind) for kind in PARAMS)
+    return Annotated[Union[models], Field(discriminator="type")]  # noqa: UP007 - a union of a tuple has no other form
+
+
+def _model(verb: str, base: type[Work], kind: JobType) -> type[Work]:
     fields: dict[str, Any] = {"type": (Literal[kind], ...), "params": (PARAMS[kind], ...)}
     name = PARAMS[kind].__name__.removesuffix("Params")
-    return create_model(f"Create{name}Job", __base__=Envelope, __doc__=PARAMS[kind].__doc__, **fields)
+    return create_model(f"{verb}{name}Job", __base__=base, __doc__=PARAMS[kind].__doc__, **fields)
 
 
-# Built from the table of types, so that a new type is in the API and in OpenAPI by itself.
-_UNION: Any = Union[tuple(_create_model(kind) for kind in PARAMS)]  # noqa: UP007
-CreateJob: Any = Annotated[_UNION, Field(discriminator="type")]
+CreateJob: Any = _union("Create", Envelope)
+EstimateJob: Any = _union("Estimate", Work)
 
 
 class JobCreated(BaseModel):
@@ -74,12 +102,41 @@ class JobView(BaseModel):
     labels: dict[str, str]
     priority: int
     retry_of: str | None
+    webhook_url: str | None
     cost_usd: float
+    max_cost_usd: float | None
     created_at: str
     updated_at: str
     started_at: str | None
     finished_at: str | None
     cancel_requested_at: str | None
+
+
+class AttemptView(BaseModel):
+    """One try of a job and what it cost, by the ledger. Failed and canceled tries are paid for too.
+
+    `cost_usd` is an estimate from execution seconds; `cost_is_final` once the endpoint has said what they were.
+    `gpu` is what the worker told; while it is null the dearest price is assumed.
+    """
+
+    number: int
+    state: AttemptState
+    outcome: str | None
+    prepared_at: str
+    started_at: str | None
+    ended_at: str | None
+    seconds: int
+    cost_usd: float
+    cost_is_final: bool
+    usd_per_second: float
+    gpu: str | None
+    runpod_job_ids: list[str]
+
+
+class JobDetail(JobView):
+    """A job with every try it has had, first to last."""
+
+    attempt_history: list[AttemptView]
 
 
 class CancelView(BaseModel):
@@ -117,6 +174,8 @@ class HealthView(BaseModel):
     endpoint: Literal["local", "runpod"]
     endpoint_message: str
     store: str
+    store_conditional_puts: ConditionalPuts | None
+    store_message: str | None
     version: str
     workers: dict[str, int]
     jobs: dict[str, int]
@@ -127,8 +186,26 @@ def rfc3339_or_none(milliseconds: int | None) -> str | None:
     return None if milliseconds is None else to_rfc3339(milliseconds)
 
 
-def job_view(job: JobRecord, outputs: list[OutputView], seconds: float, usd_per_second: float) -> JobView:
-    """The record as clients see it; `seconds` were spent on a GPU."""
+def attempt_view(bill: AttemptBill) -> AttemptView:
+    """An attempt as clients see it."""
+    return AttemptView(
+        number=bill.number,
+        state=bill.state,
+        outcome=bill.outcome,
+        prepared_at=to_rfc3339(bill.prepared_at),
+        started_at=rfc3339_or_none(bill.started_at),
+        ended_at=rfc3339_or_none(bill.ended_at),
+        seconds=bill.seconds,
+        cost_usd=to_usd(cost(bill.seconds, bill.price)),
+        cost_is_final=bill.is_final,
+        usd_per_second=bill.price / 1_000_000_000,
+        gpu=bill.gpu,
+        runpod_job_ids=bill.runpod_ids,
+    )
+
+
+def job_view(job: JobRecord, outputs: list[OutputView], spent: int) -> JobView:
+    """The record as clients see it; `spent` is in micro-dollars."""
     return JobView(
         job_id=job.id,
         type=job.type,
@@ -147,7 +224,9 @@ def job_view(job: JobRecord, outputs: list[OutputView], seconds: float, usd_per_
         labels=job.labels,
         priority=job.priority,
         retry_of=job.retry_of,
-        cost_usd=cost_usd(seconds, usd_per_second),
+        webhook_url=job.webhook_url,
+        cost_usd=to_usd(spent),
+        max_cost_usd=None if job.max_cost is None else to_usd(job.max_cost),
         created_at=to_rfc3339(job.created_at),
         updated_at=to_rfc3339(job.updated_at),
         started_at=rfc3339_or_none(job.started_at),

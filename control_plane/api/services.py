@@ -11,24 +11,38 @@ from control_plane.clock import Clock
 from control_plane.dispatch.dispatcher import Dispatcher
 from control_plane.dispatch.monitor import EndpointMonitor
 from control_plane.dispatch.references import References
+from control_plane.dispatch.store_check import StoreCheck
+from control_plane.dispatch.webhooks import WebhookSender
+from control_plane.endpoints.directory import EndpointDirectory
 from control_plane.jobs.table import JobTable
+from control_plane.ledger.billing import Billing
+from control_plane.ledger.budget import Budget
+from shared.job_types import JobType
 from shared.storage.directory import StoreDirectory
 from shared.storage.local import LocalStore
 
 
 @dataclass(frozen=True)
 class Services:
-    """`files` is the local store behind `/files`. Prices are in US dollars a second."""
+    """`files` is the local store behind `/files`; `billing` reads RunPod's bill, where there is one.
+
+    `monitor` watches the default endpoint, `monitors` those that one job type has for itself.
+    """
 
     table: JobTable
     dispatcher: Dispatcher
     monitor: EndpointMonitor
+    monitors: dict[JobType, EndpointMonitor]
     references: References
     stores: StoreDirectory
     files: LocalStore
+    webhooks: WebhookSender
     clock: Clock
     signed_url_seconds: int
-    usd_per_second: float
+    budget: Budget
+    endpoints: EndpointDirectory
+    billing: Billing | None
+    store_check: StoreCheck
 
 
 async def _services(request: Request) -> Services:

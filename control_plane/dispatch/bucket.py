@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pydantic import TypeAdapter, ValidationError
 
+from control_plane.faults import fault
 from control_plane.jobs.records import AttemptRecord, Ref
 from shared.errors import StorageFailed
 from shared.storage.base import ObjectStore
@@ -48,7 +49,10 @@ async def read_claim(store: ObjectStore, ref: Ref) -> Claim | Tombstone | None:
 async def put_tombstone(store: ObjectStore, ref: Ref, at: datetime) -> bool:
     """Close the attempt; False when a worker claimed it first (or the tombstone is there already)."""
     body = Tombstone(token=ref.token, at=at).model_dump_json().encode()
-    return await asyncio.to_thread(store.put_if_absent, claim_key(ref.job_id, ref.number), body) is not None
+    fault("before_tombstone")
+    won = await asyncio.to_thread(store.put_if_absent, claim_key(ref.job_id, ref.number), body) is not None
+    fault("after_tombstone")
+    return won
 
 
 async def put_ending(store: ObjectStore, attempt: AttemptRecord, failure: Failure | None) -> Result:
@@ -58,6 +62,9 @@ async def put_ending(store: ObjectStore, attempt: AttemptRecord, failure: Failur
     )
     key = result_key(attempt.job_id, attempt.number)
     body = mine.model_dump_json(exclude_none=True).encode()
-    if await asyncio.to_thread(store.put_if_absent, key, body) is not None:
+    fault("before_ending")
+    won = await asyncio.to_thread(store.put_if_absent, key, body) is not None
+    fault("after_ending")
+    if won:
         return mine
     return await read_result(store, attempt.ref) or mine

@@ -77,6 +77,8 @@ NO_RESULT = Failure(
 )
 NOT_STARTED = Failure(code="NOT_STARTED", message="No worker started the job in time", retryable=True)
 NOT_ACCEPTED = Failure(code="SUBMIT_LOST", message="The endpoint never took the job", retryable=True)
+PASSING = {"START_TOO_LATE", "STORAGE_FAILED"}
+"""Why a worker may leave before its claim, and another attempt can still go well."""
 
 
 def decide(attempt: AttemptRecord, cancel_wanted: bool, facts: Facts, limits: Limits) -> Decision:
@@ -94,11 +96,16 @@ def decide(attempt: AttemptRecord, cancel_wanted: bool, facts: Facts, limits: Li
 
 def _claimed(claim: Claim, facts: Facts, limits: Limits) -> Decision:
     holder = facts.submissions.get(claim.runpod_job_id)
-    if holder is not None and holder.status is RemoteStatus.COMPLETED:
+    if holder is not None and holder.status is RemoteStatus.COMPLETED and not _lost_its_claim(holder):
         return Abandon(NO_RESULT)
     if facts.now > from_datetime(claim.expires_at) + limits.skew * 1000:
         return Abandon(LOST)
     return Watch(claim)
+
+
+def _lost_its_claim(job: RemoteJob) -> bool:
+    """The platform ran the id again while its first worker, which holds the claim, works on: the second one left."""
+    return isinstance(job.output, dict) and bool(job.output.get("claim_lost"))
 
 
 def _unclaimed(attempt: AttemptRecord, cancel_wanted: bool, facts: Facts, limits: Limits) -> Decision:
@@ -121,7 +128,7 @@ def _why_never_started(attempt: AttemptRecord, facts: Facts, limits: Limits) -> 
     if words:
         code, colon, sentence = words.partition(": ")
         if colon and code.isupper() and code.replace("_", "").isalnum():
-            return Failure(code=code, message=sentence, retryable=code == "START_TOO_LATE")
+            return Failure(code=code, message=sentence, retryable=code in PASSING)
         return Failure(code="WORKER_FAILED", message="The worker failed before it could take the job", retryable=True)
     if not facts.submissions and not facts.unread:
         return NOT_ACCEPTED

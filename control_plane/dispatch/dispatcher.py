@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from control_plane.clock import to_datetime
@@ -11,8 +12,10 @@ from control_plane.dispatch.follower import Follower, World, note_progress
 from control_plane.dispatch.limits import DEADLINE_SECONDS, policy
 from control_plane.dispatch.references import References
 from control_plane.endpoints.port import AnswerLost, EndpointBusy, EndpointError, EndpointRefused, EndpointUnreachable
+from control_plane.faults import fault
 from control_plane.jobs import queries, verbs
 from control_plane.jobs.records import AttemptRecord, JobRecord
+from control_plane.ledger.budget import CODE, Held, TooDear, Used
 from shared.errors import RushesError
 from shared.wire import Progress, WorkerInput, attempt_prefix
 
@@ -20,6 +23,9 @@ log = logging.getLogger(__name__)
 
 PERMANENT = {400, 413, 422}
 IDLE_SECONDS = 5.0
+TROUBLE_SECONDS = 1.0
+HELD_MS = 60_000
+DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True)
@@ -44,18 +50,32 @@ class Dispatcher:
         self._freed = asyncio.Event()
 
     async def run(self) -> None:
-        """Take over what an earlier life left, then send what waits, for ever."""
-        await self._world.table.do(verbs.restart)
-        for attempt in self._world.table.ask(queries.alive_attempts):
-            self._start(attempt, send=False)
+        """Take over what an earlier life left, then send what waits, for ever. A disk in trouble only delays it."""
+        await self._through_trouble(self._take_over)
         while True:
             changed = asyncio.ensure_future(self._world.table.changed(None, self._idle_for()))
             freed = asyncio.ensure_future(self._freed.wait())
-            await self._send_ready()
+            await self._through_trouble(self._send_ready)
             await asyncio.wait({changed, freed}, return_when=asyncio.FIRST_COMPLETED)
             changed.cancel()
             freed.cancel()
-            self._freed.clear()
+            if self._freed.is_set():
+                self._freed.clear()
+                await self._through_trouble(self._offer_held)
+
+    async def _through_trouble(self, act: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                return await act()
+            except RushesError as trouble:
+                log.warning("dispatcher: %s", trouble.message)
+                await asyncio.sleep(TROUBLE_SECONDS)
+
+    async def _take_over(self) -> None:
+        await self._world.table.do(verbs.restart)
+        fault("restarted")
+        for attempt in self._world.table.ask(queries.alive_attempts):
+            self._start(attempt, send=False)
 
     def _idle_for(self) -> float:
         ready_at = self._world.table.ask(queries.next_ready_at)
@@ -91,15 +111,47 @@ class Dispatcher:
         free = self._sending.in_flight - len(self._followers)
         if free <= 0:
             return
+        held: list[tuple[str, str]] = []
         for job in world.table.ask(queries.ready_jobs, world.clock(), free):
-            attempt = await world.table.do(verbs.open_attempt, job.id, self._opening(job), world.clock())
-            if attempt is not None:
-                self._start(attempt, send=True)
+            match self._opening(job):
+                case Held(message):
+                    held.append((job.id, message))
+                case TooDear(message):
+                    await world.table.do(verbs.give_up, job.id, CODE, message, world.clock())
+                case opening:
+                    await self._open(job, opening)
+        if held:
+            now = world.clock()
+            await world.table.do(verbs.hold, held, min(now + HELD_MS, (now // DAY_MS + 1) * DAY_MS), now)
 
-    def _opening(self, job: JobRecord) -> verbs.Opening:
-        endpoint = self._world.endpoints.for_type(job.type)
-        start_before = self._world.clock() + round(self._world.limits.start_within * 1000)
-        return verbs.Opening(endpoint.url, self._sending.store_name, DEADLINE_SECONDS[job.type], start_before)
+    async def _open(self, job: JobRecord, opening: verbs.Opening) -> None:
+        attempt = await self._world.table.do(verbs.open_attempt, job.id, opening, self._world.clock())
+        if attempt is not None:
+            fault("attempt_opened")
+            self._start(attempt, send=True)
+
+    def _opening(self, job: JobRecord) -> verbs.Opening | Held | TooDear:
+        world, url = self._world, self._world.endpoints.for_type(job.type).url
+        used = Used(*world.table.ask(queries.budget_used, job.id, world.clock()))
+        offer = world.budget.offer(url, DEADLINE_SECONDS[job.type], job.max_cost, used)
+        if isinstance(offer, Held | TooDear):
+            return offer
+        return verbs.Opening(
+            url,
+            self._sending.store_name,
+            offer.deadline_seconds,
+            start_before=world.clock() + round(world.limits.start_within * 1000),
+            price=offer.price.nanos,
+            reserve=offer.reserve,
+            job_cap=offer.job_cap,
+            day_cap=world.budget.caps.day,
+            month_cap=world.budget.caps.month,
+        )
+
+    async def _offer_held(self) -> None:
+        """An attempt has ended, so money may be free: jobs held by the budget are looked at again."""
+        if self._world.table.ask(queries.any_held):
+            await self._world.table.do(verbs.offer_held, self._world.clock(), self._sending.in_flight)
 
     def _start(self, attempt: AttemptRecord, *, send: bool) -> None:
         follower = Follower(self._world, attempt, self._send_once_more)
@@ -114,6 +166,8 @@ class Dispatcher:
                 await self._send(attempt)
         except RushesError as trouble:
             log.warning("job %s: %s", attempt.job_id, trouble.message)
+        except Exception:  # a mistake of ours must not leave an attempt that costs money unwatched
+            log.exception("job %s", attempt.job_id)
         try:
             await follower.run()
         finally:
@@ -124,6 +178,7 @@ class Dispatcher:
     async def _send_once_more(self, attempt: AttemptRecord) -> None:
         await self._world.table.do(verbs.unanswered, attempt.ref, self._world.clock())
         if await self._world.table.do(verbs.sending_again, attempt.ref, self._world.clock()):
+            fault("before_sending_again")
             await self._send(attempt)
 
     async def _send(self, attempt: AttemptRecord) -> None:
@@ -134,18 +189,25 @@ class Dispatcher:
         table, endpoint = self._world.table, self._world.endpoints.at(attempt.endpoint)
         try:
             payload = self._payload(job, attempt)
-            runpod_id = await endpoint.run(payload, policy(job.type, self._world.limits), self._webhook(attempt))
+            fault("before_submit")
+            runpod_id = await endpoint.run(
+                payload, policy(attempt.deadline_seconds, self._world.limits), self._webhook(attempt)
+            )
         except AnswerLost as lost:
+            fault("answer_lost")
             log.warning("job %s: %s", job.id, lost.message)
             await table.do(verbs.unanswered, attempt.ref, self._world.clock())
         except RushesError as refused:
             await self._refused(attempt, refused)
         else:
+            fault("after_submit")
             if not await table.do(verbs.submitted, attempt.ref, runpod_id, self._world.clock()):
                 await endpoint.cancel(runpod_id)
+            fault("submit_recorded")
 
     async def _refused(self, attempt: AttemptRecord, refused: RushesError) -> None:
         """Nothing was accepted: wait and try again, or fail where trying again cannot help."""
+        fault("submit_refused")
         table, now = self._world.table, self._world.clock()
         permanent = not isinstance(refused, EndpointError) or (
             isinstance(refused, EndpointRefused) and refused.status in PERMANENT

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
@@ -31,9 +31,11 @@ from control_plane.dispatch.decide import (
 from control_plane.dispatch.limits import Limits, retry_delay
 from control_plane.endpoints.directory import EndpointDirectory
 from control_plane.endpoints.port import Endpoint, EndpointError, RemoteJob, RemoteStatus
+from control_plane.faults import fault
 from control_plane.jobs import queries, verbs
 from control_plane.jobs.records import AttemptRecord, JobRecord, Ref
 from control_plane.jobs.table import JobTable
+from control_plane.ledger.budget import CODE, Budget
 from shared.errors import RushesError
 from shared.states import AttemptState
 from shared.storage.base import ObjectStore
@@ -55,6 +57,7 @@ class World:
     stores: StoreDirectory
     clock: Clock
     limits: Limits
+    budget: Budget = field(default_factory=Budget)
 
 
 class Follower:
@@ -110,7 +113,20 @@ class Follower:
         wanted = job.cancel_requested_at is not None
         facts = await self._look(attempt, cancel_wanted=wanted)
         decision = decide(attempt, wanted, facts, self._world.limits)
+        if isinstance(decision, Watch) and not wanted and (too_dear := self._past_cap(attempt, job)):
+            # Decided before it is stopped, or the worker would say that it was canceled.
+            await bucket.put_ending(self._store, attempt, too_dear)
+            decision = Abandon(too_dear)
         return await self._act(decision, attempt, job, facts)
+
+    def _past_cap(self, attempt: AttemptRecord, job: JobRecord) -> Failure | None:
+        """The job has cost more than it may: its worker did not stop by itself, or the platform ran it again."""
+        budget, table = self._world.budget, self._world.table
+        if attempt.state is not AttemptState.STARTED or budget.job_cap(job.max_cost) is None:
+            return None
+        spent = table.ask(queries.costs_of_jobs, [job.id], self._world.clock()).get(job.id, 0)
+        message = budget.past_cap(job.max_cost, spent)
+        return None if message is None else Failure(code=CODE, message=message)
 
     # What is known
 
@@ -136,7 +152,7 @@ class Follower:
         for submission in submissions:
             answer = answers.get(submission.runpod_id)
             if answer is not None and answer.status != submission.status:
-                times = (answer.delay_ms, answer.execution_ms)
+                times = (answer.delay_ms, answer.execution_ms if answer.status.is_over else None)
                 await self._world.table.do(
                     verbs.submission_seen, self._ref, answer.id, answer.status, answer.worker_id, times
                 )
@@ -170,19 +186,23 @@ class Follower:
     async def _act(self, decision: Decision, attempt: AttemptRecord, job: JobRecord, facts: Facts) -> float:
         match decision:
             case Obey(result):
+                fault("result_seen")
                 await self._cancel_duplicates()
+                await self._note_usage(result, attempt, facts)
                 await self._obey(result, attempt, job)
             case Closed(failure):
                 await self._cancel_remotely(facts)
                 await self._end(failure, attempt, job)
             case Close(failure):
-                await self._cancel_remotely(facts)
+                # Closed before it is canceled: a worker that claims at this moment keeps its job.
                 if not await bucket.put_tombstone(self._store, self._ref, to_datetime(facts.now)):
                     return 0.0
+                await self._cancel_remotely(facts)
                 await self._end(failure, attempt, job)
             case Abandon(failure):
                 await self._cancel_remotely(facts)
                 stands = await bucket.put_ending(self._store, attempt, None if job.cancel_requested_at else failure)
+                await self._note_usage(stands, attempt, facts)
                 await self._obey(stands, attempt, job)
             case SendAgain():
                 await self._send_again(attempt)
@@ -203,7 +223,18 @@ class Follower:
         else:
             outputs = [output.model_dump(mode="json", exclude_none=True) for output in result.outputs]
             now = self._world.clock()
+            fault("before_success")
             await self._world.table.do(verbs.succeed, self._ref, outputs, result.engine, self._store.name, now)
+
+    async def _note_usage(self, result: Result, attempt: AttemptRecord, facts: Facts) -> None:
+        """For the ledger, before the attempt is settled: the worker's GPU and how long it ran by its own account."""
+        prices = self._world.budget.prices
+        gpu = result.engine.get("gpu") or result.engine.get("device")
+        name = gpu[:100] if isinstance(gpu, str) else None
+        worker_ms = _worker_ms(result, facts)
+        if prices.at(attempt.endpoint).nanos and (name or worker_ms):
+            price = prices.of_gpu(attempt.endpoint, name or "")
+            await self._world.table.do(verbs.note_usage, self._ref, name, price, worker_ms)
 
     def _is_ours(self, key: str) -> bool:
         return key.startswith(attempt_prefix(self._ref.job_id, self._ref.number))
@@ -212,6 +243,7 @@ class Follower:
         self, failure: Failure, attempt: AttemptRecord, job: JobRecord, engine: dict[str, object] | None = None
     ) -> None:
         """The attempt is over without success: the job is CANCELED, tried again, or FAILED."""
+        fault("before_attempt_ends")
         table, now = self._world.table, self._world.clock()
         delay = retry_delay(failure, attempt.number, self._world.limits)
         if job.cancel_requested_at is not None:
@@ -227,6 +259,7 @@ class Follower:
         """`/cancel` to every id that may still run or start. What cannot be reached is closed in the bucket."""
         alive = [job.id for job in facts.submissions.values() if not job.status.is_over]
         await self._cancel([*alive, *facts.unread])
+        fault("canceled_remotely")
 
     async def _cancel_duplicates(self) -> None:
         """An attempt sent twice has a second id that may still wait: it would only start a worker for nothing."""
@@ -246,6 +279,7 @@ class Follower:
     async def _watch(self, claim: Claim | None, attempt: AttemptRecord, facts: Facts) -> None:
         table, now = self._world.table, facts.now
         if claim is not None:
+            fault("claim_seen")
             lease = from_datetime(claim.expires_at)
             await table.do(verbs.started, self._ref, claim.runpod_job_id, claim.run, lease, now)
         holder = facts.submissions.get(claim.runpod_job_id if claim else attempt.holder or "")
@@ -263,6 +297,16 @@ class Follower:
         if heard_lately and job.cancel_requested_at is None:
             return limits.look_every_with_callbacks
         return limits.look_every
+
+
+def _worker_ms(result: Result, facts: Facts) -> int | None:
+    """Milliseconds by the worker's own clock, or, for one that died, until its lease ran out."""
+    if result.timings:
+        return round(sum(result.timings.values()) * 1000)
+    claim = facts.claim
+    if isinstance(claim, Claim) and from_datetime(claim.expires_at) <= facts.now:
+        return from_datetime(claim.expires_at) - from_datetime(claim.claimed_at)
+    return None
 
 
 def _speaks_of(progress: Progress, ref: Ref) -> bool:

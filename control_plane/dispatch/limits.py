@@ -35,13 +35,13 @@ class Limits:
     max_attempts: int = MAX_ATTEMPTS
 
 
-def policy(job_type: JobType, limits: Limits) -> Policy:
-    """The platform's limits for a job type.
+def policy(deadline_seconds: float, limits: Limits) -> Policy:
+    """The platform's limits for an attempt.
 
     RunPod's default of 10 minutes would kill long work, and its `ttl` runs from submission and deletes a job in
     whatever state: it must cover the longest wait and the run.
     """
-    execution = DEADLINE_SECONDS[job_type] + PLATFORM_MARGIN_SECONDS
+    execution = deadline_seconds + PLATFORM_MARGIN_SECONDS
     return Policy(round(execution * 1000), round((limits.start_within + execution) * 1000))
 
 

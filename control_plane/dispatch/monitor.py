@@ -1,31 +1,39 @@
-"""Asks the endpoint how it is, every few seconds, so that nobody has to wait for the answer."""
+"""Asks an endpoint how it is, every few seconds, and tells the jobs that wait there why they wait."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+import logging
 
-from control_plane.endpoints.port import LOCAL, Endpoint, EndpointError, EndpointHealth
+from control_plane.clock import Clock
+from control_plane.dispatch.waiting import Seen, Waiting, explain
+from control_plane.endpoints.port import LOCAL, Endpoint, EndpointError
+from control_plane.jobs import verbs
+from control_plane.jobs.table import JobTable
+from shared.errors import RushesError
+
+log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 5.0
 WHILE_DOWN_SECONDS = 0.5
 
 
-@dataclass(frozen=True)
-class Seen:
-    """The latest answer. `message` says in words what is wrong while `connected` is False."""
-
-    connected: bool = False
-    message: str = "The endpoint has not answered yet"
-    health: EndpointHealth = field(default_factory=EndpointHealth)
-
-
 class EndpointMonitor:
-    """`seen` is always there; `run` keeps it fresh until canceled."""
+    """`seen` and `waiting` are always there; `run` keeps them fresh until canceled."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, table: JobTable, clock: Clock) -> None:
         self._endpoint = endpoint
+        self._table = table
+        self._clock = clock
+        self._queued_since: int | None = None
+        self._progress_mark: tuple[int, ...] = ()
         self.seen = Seen()
+        self.waiting = Waiting("waiting_for_worker", "Waiting for a worker")
+
+    @property
+    def url(self) -> str:
+        """The endpoint's address, or `local`."""
+        return self._endpoint.url
 
     @property
     def is_local(self) -> bool:
@@ -35,12 +43,26 @@ class EndpointMonitor:
     async def run(self) -> None:
         """Ask for ever."""
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except RushesError as trouble:
+                log.warning("endpoint %s: %s", self.url, trouble.message)
             await asyncio.sleep(EVERY_SECONDS if self.seen.connected else WHILE_DOWN_SECONDS)
 
     async def look(self) -> None:
-        """Ask once."""
+        """Ask once, and pass on what it means for those who wait."""
         try:
             self.seen = Seen(True, "Connected", await self._endpoint.health())
         except EndpointError as error:
             self.seen = Seen(False, error.message)
+        self.waiting = explain(self.seen, self._seconds_queued())
+        await self._table.do(verbs.explain_waiting, self.url, self.waiting.stage, self.waiting.message, self._clock())
+
+    def _seconds_queued(self) -> float:
+        """For how long there has been a queue without any job leaving it."""
+        now, jobs = self._clock(), self.seen.health.jobs
+        mark = tuple(jobs.get(name, 0) for name in ("inProgress", "completed", "failed"))
+        if not jobs.get("inQueue") or mark != self._progress_mark:
+            self._queued_since = now
+        self._progress_mark = mark
+        return (now - (self._queued_since or now)) / 1000

@@ -40,6 +40,10 @@ def resolve(value: Any, turn: Resolve, pointer: str = "/params") -> Any:  # noqa
     return turn(value) if any(True for _ in walk(value, pointer)) else value
 
 
+def _job_id(url: str) -> str:
+    return url.removeprefix("job:").lower()
+
+
 class References:
     """Knows the owner's bucket, finished jobs and whom to keep out. Raises InvalidRequest naming the field."""
 
@@ -50,20 +54,25 @@ class References:
         self._allow_private = allow_private
         self._find_job = find_job
 
-    def check(self, params: dict[str, Any]) -> None:
-        """Every reference can be resolved now."""
-        problems = [FieldProblem(pointer, why) for pointer, url in walk(params) if (why := self._problem(url))]
+    def check(self, params: dict[str, Any]) -> tuple[str, ...]:
+        """Every reference can be resolved, once the jobs whose ids are returned have succeeded."""
+        found = list(walk(params))
+        problems = [FieldProblem(pointer, why) for pointer, url in found if (why := self._problem(url))]
         if problems:
             raise InvalidRequest("An address in params cannot be used", *problems, code="BAD_REFERENCE")
+        return tuple({_job_id(url): None for _, url in found if url.startswith("job:")})
 
     def resolve(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Params as a worker gets them."""
+        """Params as a worker gets them; every job they name must have succeeded."""
         self.check(params)
         resolved: dict[str, Any] = resolve(params, self._turn)
         return resolved
 
     def _problem(self, url: str) -> str | None:
         try:
+            if url.startswith("job:"):
+                self._input(url)
+                return None
             turned = check_reference(self._turn(url))
             if turned.startswith("http"):
                 check_literal(turned, allow_private=self._allow_private)
@@ -80,14 +89,13 @@ class References:
                 raise ValueError("only your own bucket can be read")
             return f"storage://{key}"
         if url.startswith("job:"):
-            return f"storage://{self._main_output(url.removeprefix('job:').lower())}"
+            return f"storage://{self._input(url).outputs[0]['key']}"
         return url
 
-    def _main_output(self, job_id: str) -> str:
-        job = self._find_job(job_id)
+    def _input(self, url: str) -> JobRecord:
+        job = self._find_job(_job_id(url))
         if job is None:
             raise ValueError("there is no such job")
-        if job.status is not JobStatus.SUCCEEDED:
-            raise ValueError(f"that job is {job.status}: only a finished job's output can be used")
-        key: str = job.outputs[0]["key"]
-        return key
+        if job.status in (JobStatus.FAILED, JobStatus.CANCELED):
+            raise ValueError(f"that job is {job.status}: it has no output")
+        return job

@@ -33,6 +33,11 @@ class EndpointDirectory:
         return self._known[url]
 
     @property
+    def by_type(self) -> Mapping[JobType, Endpoint]:
+        """The job types that have an endpoint of their own."""
+        return self._by_type
+
+    @property
     def default(self) -> Endpoint:
         """The endpoint `/health` speaks of."""
         return self._default

@@ -68,6 +68,11 @@ def migrate(conn: sqlite3.Connection) -> int:
     return version
 
 
+def newest_version() -> int:
+    """The version of the schema that this program brings a database to."""
+    return _migrations()[-1][0]
+
+
 def _migrations() -> list[tuple[int, str]]:
     folder = files("control_plane.jobs") / "migrations"
     named = [(match, file) for file in folder.iterdir() if (match := _MIGRATION.fullmatch(file.name))]

@@ -5,7 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from control_plane.jobs.records import AttemptRecord, EventRecord, JobRecord, SubmissionRecord
+from control_plane.jobs.records import (
+    AttemptBill,
+    AttemptRecord,
+    EventRecord,
+    JobRecord,
+    Spending,
+    SubmissionRecord,
+    Unmeasured,
+)
 from control_plane.jobs.statements import sql
 from shared.job_types import JobType
 from shared.states import JobStatus
@@ -26,6 +34,12 @@ def job_by_idempotency_key(conn: sqlite3.Connection, key: str) -> JobRecord | No
 def jobs_by_ids(conn: sqlite3.Connection, ids: list[str]) -> list[JobRecord]:
     """Those of the jobs that exist, newest first."""
     return [JobRecord.of(row) for row in conn.execute(sql("jobs_by_ids"), {"ids": json.dumps(ids)})]
+
+
+def needed_by(conn: sqlite3.Connection, job_id: str) -> str | None:
+    """An unfinished job that takes the output of this one as its input, if there is one."""
+    row = conn.execute(sql("needed_by"), {"job_id": job_id}).fetchone()
+    return row["job_id"] if row else None
 
 
 def list_jobs(
@@ -120,3 +134,53 @@ def last_event_id(conn: sqlite3.Connection) -> int:
     """The id of the newest event, 0 when there is none."""
     newest: int = conn.execute(sql("last_event_id")).fetchone()["id"]
     return newest
+
+
+def budget_used(conn: sqlite3.Connection, job_id: str, now: int) -> tuple[int, int, int]:
+    """Micro-dollars: spent by the job's ended attempts; spent and reserved on this UTC day and in this UTC month."""
+    job, day, month = conn.execute(sql("budget_used"), {"job_id": job_id, "now": now}).fetchone()
+    return job, day, month
+
+
+def any_held(conn: sqlite3.Connection) -> bool:
+    """True while a job waits for money."""
+    return bool(conn.execute(sql("any_held")).fetchone()["held"])
+
+
+def count_held(conn: sqlite3.Connection) -> int:
+    """How many jobs wait for money."""
+    held: int = conn.execute(sql("count_held")).fetchone()["held"]
+    return held
+
+
+def settled_cost(conn: sqlite3.Connection, job_ids: list[str]) -> int:
+    """Micro-dollars that ended attempts of these jobs have cost together."""
+    spent: int = conn.execute(sql("settled_cost"), {"ids": json.dumps(job_ids)}).fetchone()["spent"]
+    return spent
+
+
+def costs_of_jobs(conn: sqlite3.Connection, job_ids: list[str], now: int) -> dict[str, int]:
+    """Micro-dollars each job has cost up to now, living attempts included; jobs never sent are left out."""
+    rows = conn.execute(sql("costs_of_jobs"), {"ids": json.dumps(job_ids), "now": now})
+    return {row["job_id"]: row["cost"] for row in rows}
+
+
+def attempt_bills(conn: sqlite3.Connection, job_id: str, now: int) -> list[AttemptBill]:
+    """Every attempt of a job with what it took and cost up to now, first to last."""
+    return [AttemptBill.of(row) for row in conn.execute(sql("attempt_bills"), {"job_id": job_id, "now": now})]
+
+
+def spending(conn: sqlite3.Connection, first: str, last: str) -> list[Spending]:
+    """What was spent and is reserved, by day, endpoint and type, from one UTC day (`YYYY-MM-DD`) to another."""
+    return [Spending(**dict(row)) for row in conn.execute(sql("spending"), {"first": first, "last": last})]
+
+
+def recent_seconds(conn: sqlite3.Connection, job_type: JobType, endpoint: str, limit: int = 100) -> list[int]:
+    """Seconds the newest successful attempts of a type took at an endpoint."""
+    values = {"type": job_type, "endpoint": endpoint, "limit": limit}
+    return [row["seconds"] for row in conn.execute(sql("recent_seconds"), values)]
+
+
+def unmeasured(conn: sqlite3.Connection, since: int, limit: int) -> list[Unmeasured]:
+    """Submissions of attempts that ended after `since` and of which the endpoint may yet say what they took."""
+    return [Unmeasured.of(row) for row in conn.execute(sql("unmeasured"), {"since": since, "limit": limit})]

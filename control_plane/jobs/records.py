@@ -21,7 +21,10 @@ class Ref(NamedTuple):
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job as a client asks for it."""
+    """A job as a client asks for it.
+
+    `max_cost` is in micro-dollars, over all its attempts; `inputs` are the ids of the jobs whose output it takes.
+    """
 
     id: str
     type: JobType
@@ -31,6 +34,9 @@ class NewJob:
     retry_of: str | None = None
     idempotency_key: str | None = None
     fingerprint: str | None = None
+    webhook_url: str | None = None
+    max_cost: int | None = None
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,8 @@ class JobRecord:
     started_at: int | None
     finished_at: int | None
     version: int
+    webhook_url: str | None
+    max_cost: int | None
 
     @classmethod
     def of(cls, row: sqlite3.Row) -> Self:
@@ -145,3 +153,59 @@ class EventRecord:
     def of(cls, row: sqlite3.Row) -> Self:
         """The row as a value."""
         return cls(**dict(row))
+
+
+@dataclass(frozen=True)
+class Spending:
+    """Micro-dollars of one job type at one endpoint on one UTC day (`YYYY-MM-DD`)."""
+
+    day: str
+    endpoint: str
+    type: str
+    reserved: int
+    spent: int
+
+
+@dataclass(frozen=True)
+class AttemptBill:
+    """An attempt and its line in the ledger, up to now. `price` is in nano-dollars a second.
+
+    `is_final` once every submission is known to be over; `gpu` is what its worker said it had.
+    """
+
+    number: int
+    state: AttemptState
+    outcome: str | None
+    endpoint: str
+    prepared_at: int
+    started_at: int | None
+    ended_at: int | None
+    gpu: str | None
+    price: int
+    is_final: bool
+    seconds: int
+    runpod_ids: list[str]
+
+    @classmethod
+    def of(cls, row: sqlite3.Row) -> Self:
+        """The row with its JSON read."""
+        values = dict(row)
+        values["state"] = AttemptState(values["state"])
+        values["is_final"] = bool(values["is_final"])
+        values["runpod_ids"] = json.loads(values["runpod_ids"])
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Unmeasured:
+    """A submission of an ended attempt that was not seen over; `ref`, `endpoint` and `ended_at` are its attempt's."""
+
+    ref: Ref
+    runpod_id: str
+    endpoint: str
+    ended_at: int
+
+    @classmethod
+    def of(cls, row: sqlite3.Row) -> Self:
+        """The row as a value."""
+        return cls(Ref(row["job_id"], row["attempt"], row["token"]), row["runpod_id"], row["endpoint"], row["ended_at"])

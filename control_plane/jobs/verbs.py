@@ -12,7 +12,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from control_plane.jobs.queries import alive_attempt, job_by_id, job_by_idempotency_key
+from control_plane.jobs.queries import alive_attempt, budget_used, job_by_id, job_by_idempotency_key, jobs_by_ids
 from control_plane.jobs.records import AttemptRecord, JobRecord, NewJob, Ref
 from control_plane.jobs.statements import sql
 from shared.errors import Conflict, InvalidRequest, NotFound
@@ -21,18 +21,27 @@ from shared.states import JobStatus
 
 @dataclass(frozen=True)
 class Opening:
-    """What an attempt is opened with: where it goes, where its outcome will lie, and its two limits in time."""
+    """What an attempt is opened with: where it goes, where its outcome will lie, its two limits in time, its money.
+
+    `price` is in nano-dollars a second; `reserve` and the caps, which it must fit, are in micro-dollars.
+    """
 
     endpoint: str
     store: str
     deadline_seconds: float
     start_before: int
+    price: int = 0
+    reserve: int = 0
+    job_cap: int | None = None
+    day_cap: int | None = None
+    month_cap: int | None = None
 
 
 def submit(conn: sqlite3.Connection, new: NewJob, now: int) -> tuple[JobRecord, bool]:
     """Insert the job, or find the one its idempotency key already made; True when it is new.
 
-    InvalidRequest (IDEMPOTENCY_KEY_REUSED) when the key came with another body before.
+    InvalidRequest (IDEMPOTENCY_KEY_REUSED) when the key came with another body before, or (BAD_REFERENCE) when a job it
+    takes its input from is not there or did not succeed.
     """
     if new.idempotency_key is not None:
         earlier = job_by_idempotency_key(conn, new.idempotency_key)
@@ -41,10 +50,34 @@ def submit(conn: sqlite3.Connection, new: NewJob, now: int) -> tuple[JobRecord, 
     values = {
         "id": new.id, "type": new.type, "params": json.dumps(new.params), "labels": json.dumps(new.labels),
         "priority": new.priority, "retry_of": new.retry_of, "idempotency_key": new.idempotency_key,
-        "fingerprint": new.fingerprint, "now": now,
+        "fingerprint": new.fingerprint, "webhook_url": new.webhook_url, "max_cost": new.max_cost, "now": now,
     }  # fmt: skip
-    conn.execute(sql("insert_job"), values)
+    conn.execute(sql("insert_job"), values | _beginning(conn, new, now))
+    conn.executemany(sql("insert_input"), [{"job_id": new.id, "input_id": input_id} for input_id in new.inputs])
     return _read(conn, new.id), True
+
+
+def _beginning(conn: sqlite3.Connection, new: NewJob, now: int) -> dict[str, object]:
+    """Ready at once, or waiting for its inputs."""
+    inputs = jobs_by_ids(conn, list(new.inputs)) if new.inputs else []
+    if len(inputs) < len(new.inputs) or any(job.status in (JobStatus.FAILED, JobStatus.CANCELED) for job in inputs):
+        raise InvalidRequest("A job it takes its input from did not succeed", code="BAD_REFERENCE")
+    if all(job.status is JobStatus.SUCCEEDED for job in inputs):
+        return {"ready_at": now, "stage": "queued", "stage_message": "Waiting for its turn"}
+    message = "Waiting for the output of another job"
+    return {"ready_at": None, "stage": "waiting_for_input", "stage_message": message}
+
+
+def _finish(conn: sqlite3.Connection, statement: str, values: dict[str, Any]) -> bool:
+    """The job ends by `statement`; what waits for its output may start, or fails with it, in the same transaction."""
+    if conn.execute(sql(statement), values).rowcount == 0:
+        return False
+    ended = [values["job_id"]]
+    while ended:
+        found = {"job_id": ended.pop(), "now": values["now"]}
+        conn.execute(sql("release_waiting"), found)
+        ended += [row["id"] for row in conn.execute(sql("fail_waiting"), found)]
+    return True
 
 
 def _same_request(job: JobRecord, new: NewJob) -> JobRecord:
@@ -61,12 +94,50 @@ def _read(conn: sqlite3.Connection, job_id: str) -> JobRecord:
 
 
 def open_attempt(conn: sqlite3.Connection, job_id: str, opening: Opening, now: int) -> AttemptRecord | None:
-    """QUEUED and ready → a PREPARED attempt with a fresh token. None when the job is not waiting any more."""
+    """QUEUED, ready and within every cap → a PREPARED attempt with a fresh token and its worst case reserved.
+
+    None when the job is not waiting any more, or when there is no money left for it.
+    """
+    if not _fits(conn, job_id, opening, now):
+        return None
     row = conn.execute(sql("claim_job"), {"job_id": job_id, "now": now}).fetchone()
     if row is None:
         return None
     values = {"job_id": job_id, "number": row["attempts"], "token": secrets.token_urlsafe(24), "now": now}
-    return AttemptRecord.of(conn.execute(sql("insert_attempt"), {**values, **vars(opening)}).fetchone())
+    attempt = AttemptRecord.of(conn.execute(sql("insert_attempt"), {**values, **vars(opening)}).fetchone())
+    conn.execute(sql("reserve"), {**values, **vars(opening)})
+    return attempt
+
+
+def _fits(conn: sqlite3.Connection, job_id: str, opening: Opening, now: int) -> bool:
+    """Nobody else can spend between this look and the claim: both are in the writer's transaction."""
+    caps = (opening.job_cap, opening.day_cap, opening.month_cap)
+    used = budget_used(conn, job_id, now) if opening.reserve else (0, 0, 0)
+    return all(cap is None or taken + opening.reserve <= cap for taken, cap in zip(used, caps, strict=True))
+
+
+def hold(conn: sqlite3.Connection, held: list[tuple[str, str]], until: int, now: int) -> None:
+    """Jobs that must wait for money: `held` has (job id, message). They are offered again at `until`."""
+    for job_id, message in held:
+        conn.execute(sql("hold_job"), {"job_id": job_id, "message": message, "now": now})
+        conn.execute(sql("put_off_job"), {"job_id": job_id, "ready_at": until})
+
+
+def offer_held(conn: sqlite3.Connection, now: int, limit: int) -> int:
+    """Offer the most urgent of those held by the budget at once; how many."""
+    return conn.execute(sql("offer_held_jobs"), {"now": now, "limit": limit}).rowcount
+
+
+def give_up(conn: sqlite3.Connection, job_id: str, error_code: str, error: str, now: int) -> bool:
+    """A waiting job can never have another attempt: it FAILED."""
+    values = {"job_id": job_id, "error_code": error_code, "error": error, "now": now}
+    return _finish(conn, "waiting_job_failed", values)
+
+
+def note_usage(conn: sqlite3.Connection, ref: Ref, gpu: str | None, price: int | None, worker_ms: int | None) -> bool:
+    """What a worker told of itself, before its attempt is ended: its GPU, the price of that, how long it ran."""
+    values = {**ref._asdict(), "gpu": gpu, "price": price, "worker_ms": worker_ms}
+    return conn.execute(sql("note_usage"), values).rowcount == 1
 
 
 def submitted(conn: sqlite3.Connection, ref: Ref, runpod_id: str, now: int) -> bool:
@@ -97,7 +168,7 @@ def withdraw(conn: sqlite3.Connection, ref: Ref, ready_at: int, message: str, no
         return False
     values = {**ref._asdict(), "ready_at": ready_at, "message": message, "now": now}
     if conn.execute(sql("job_put_back"), values).rowcount == 0:
-        conn.execute(sql("job_canceled"), {**ref._asdict(), "now": now})
+        _finish(conn, "job_canceled", {**ref._asdict(), "now": now})
     return True
 
 
@@ -155,7 +226,7 @@ def succeed(
     if not _end_attempt(conn, ref, JobStatus.SUCCEEDED, now):
         return False
     values = {"outputs": json.dumps(outputs), "engine": json.dumps(engine), "store": store, "now": now}
-    return conn.execute(sql("job_succeeded"), {**ref._asdict(), **values}).rowcount == 1
+    return _finish(conn, "job_succeeded", {**ref._asdict(), **values})
 
 
 def fail(
@@ -176,7 +247,7 @@ def _fail_job(
     conn: sqlite3.Connection, ref: Ref, error_code: str, error: str, engine: dict[str, Any] | None, now: int
 ) -> bool:
     values = {"error": error, "error_code": error_code, "engine": json.dumps(engine) if engine else None, "now": now}
-    return conn.execute(sql("job_failed"), {**ref._asdict(), **values}).rowcount == 1
+    return _finish(conn, "job_failed", {**ref._asdict(), **values})
 
 
 def requeue(conn: sqlite3.Connection, ref: Ref, error_code: str, message: str, ready_at: int, now: int) -> bool:
@@ -185,7 +256,7 @@ def requeue(conn: sqlite3.Connection, ref: Ref, error_code: str, message: str, r
         return False
     values = {**ref._asdict(), "ready_at": ready_at, "message": message, "now": now}
     if conn.execute(sql("job_requeued"), values).rowcount == 0:
-        conn.execute(sql("job_canceled"), {**ref._asdict(), "now": now})
+        _finish(conn, "job_canceled", {**ref._asdict(), "now": now})
     return True
 
 
@@ -193,7 +264,7 @@ def canceled(conn: sqlite3.Connection, ref: Ref, now: int) -> bool:
     """Proven: nothing runs for this attempt and nothing can. The job is CANCELED."""
     if not _end_attempt(conn, ref, JobStatus.CANCELED, now):
         return False
-    return conn.execute(sql("job_canceled"), {**ref._asdict(), "now": now}).rowcount == 1
+    return _finish(conn, "job_canceled", {**ref._asdict(), "now": now})
 
 
 def request_cancel(conn: sqlite3.Connection, job_id: str, now: int) -> JobRecord:
@@ -208,7 +279,7 @@ def request_cancel(conn: sqlite3.Connection, job_id: str, now: int) -> JobRecord
         raise Conflict(f"The job has already finished: {job.status}", code="ALREADY_FINISHED")
     conn.execute(sql("request_cancel"), {"job_id": job_id, "now": now})
     if alive_attempt(conn, job_id) is None:
-        conn.execute(sql("job_canceled"), {"job_id": job_id, "number": job.attempts, "now": now})
+        _finish(conn, "job_canceled", {"job_id": job_id, "number": job.attempts, "now": now})
     return _read(conn, job_id)
 
 
@@ -232,6 +303,12 @@ def submission_seen(
     seen = {"runpod_id": runpod_id, "status": status, "worker_id": worker_id}
     took = {"delay_ms": delay_ms, "execution_ms": execution_ms}
     return conn.execute(sql("submission_seen"), {**ref._asdict(), **seen, **took}).rowcount == 1
+
+
+def explain_waiting(conn: sqlite3.Connection, endpoint: str, stage: str, message: str, now: int) -> int:
+    """Tell the jobs that wait at an endpoint why; how many had not been told so yet."""
+    values = {"endpoint": endpoint, "stage": stage, "message": message, "now": now}
+    return conn.execute(sql("explain_waiting"), values).rowcount
 
 
 def restart(conn: sqlite3.Connection) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import aiosqlite
 
+from control_plane.faults import fault
 from control_plane.jobs.database import DatabaseFailed, connect
 
 P = ParamSpec("P")
@@ -46,7 +47,9 @@ def _commit_together(conn: sqlite3.Connection, acts: list[Callable[[sqlite3.Conn
     try:
         conn.execute("BEGIN IMMEDIATE")
         results = [_one(conn, act) for act in acts]
+        fault("before_commit")
         conn.execute("COMMIT")
+        fault("after_commit")
     except sqlite3.Error:
         if conn.in_transaction:
             conn.execute("ROLLBACK")

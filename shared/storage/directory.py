@@ -15,6 +15,11 @@ class StoreDirectory:
         self.current = current
         self._by_name = {store.name: store for store in (*others, current)}
 
+    @property
+    def all(self) -> list[ObjectStore]:
+        """Every store the settings reach."""
+        return list(self._by_name.values())
+
     def at(self, name: str) -> ObjectStore:
         """The store called `name`. StorageFailed when the settings do not reach it any more."""
         store = self._by_name.get(name)

@@ -12,7 +12,7 @@ from typing import Any
 
 from uuid6 import uuid7
 
-from control_plane.clock import system_clock
+from control_plane.clock import Clock, system_clock
 from control_plane.dispatch.dispatcher import Dispatcher, Sending
 from control_plane.dispatch.follower import World
 from control_plane.dispatch.limits import Limits
@@ -23,6 +23,7 @@ from control_plane.endpoints.runpod import RunPodEndpoint
 from control_plane.jobs import queries, verbs
 from control_plane.jobs.records import AttemptRecord, JobRecord, NewJob
 from control_plane.jobs.table import JobTable
+from control_plane.ledger.budget import Budget
 from shared.job_types import JobType
 from shared.states import JobStatus
 from shared.storage.directory import StoreDirectory
@@ -94,13 +95,18 @@ class Plane:
     runpod: RunPodStandIn
     dispatcher: Dispatcher
     task: asyncio.Task[None]
+    world: World
 
     async def submit(
-        self, job_type: JobType = JobType.TTS, params: dict[str, Any] | None = None, priority: int = 0
+        self,
+        job_type: JobType = JobType.TTS,
+        params: dict[str, Any] | None = None,
+        priority: int = 0,
+        max_cost: int | None = None,
     ) -> str:
         """A new job's id."""
-        new = NewJob(str(uuid7()), job_type, params or PARAMS, {}, priority)
-        job, _ = await self.table.do(verbs.submit, new, system_clock())
+        new = NewJob(str(uuid7()), job_type, params or PARAMS, {}, priority, max_cost=max_cost)
+        job, _ = await self.table.do(verbs.submit, new, self.world.clock())
         return job.id
 
     async def worker(self) -> Worker:
@@ -130,7 +136,7 @@ class Plane:
 
     async def cancel(self, job_id: str) -> JobRecord:
         """What the API does on cancel."""
-        job = await self.table.do(verbs.request_cancel, job_id, system_clock())
+        job = await self.table.do(verbs.request_cancel, job_id, self.world.clock())
         self.dispatcher.wake(job_id)
         return job
 
@@ -147,16 +153,21 @@ async def _at_once(seconds: float) -> None:
 
 @contextlib.asynccontextmanager
 async def running_plane(
-    folder: Path, runpod: RunPodStandIn, limits: Limits = QUICK, in_flight: int = 100
+    folder: Path,
+    runpod: RunPodStandIn,
+    limits: Limits = QUICK,
+    in_flight: int = 100,
+    clock: Clock = system_clock,
+    budget: Budget | None = None,
 ) -> AsyncIterator[Plane]:
     """A plane in `folder`; entering it again on the same folder is a restart."""
     table = await JobTable.open(folder / "rushes.db")
     store = LocalStore(folder / "objects")
     endpoints = EndpointDirectory(RunPodEndpoint(runpod.url, runpod.key, sleep=_at_once), {}, DepartedEndpoint)
-    world = World(table, endpoints, StoreDirectory(store), system_clock, limits)
+    world = World(table, endpoints, StoreDirectory(store), clock, limits, budget or Budget())
     references = References(None, lambda job_id: table.ask(queries.job_by_id, job_id))
     dispatcher = Dispatcher(world, Sending(in_flight, references, store.name, "http://127.0.0.1:1"))
-    plane = Plane(table, store, runpod, dispatcher, asyncio.create_task(dispatcher.run()))
+    plane = Plane(table, store, runpod, dispatcher, asyncio.create_task(dispatcher.run()), world)
     try:
         yield plane
     finally:

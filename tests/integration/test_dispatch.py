@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from control_plane import faults
 from control_plane.dispatch.limits import Limits
+from control_plane.jobs import verbs
 from shared.job_types import JobType
 from shared.states import AttemptState, JobStatus
 from shared.wire import Tombstone, claim_key, result_key
@@ -29,6 +32,17 @@ async def runpod() -> AsyncIterator[RunPodStandIn]:
 async def plane(tmp_path: Path, runpod: RunPodStandIn) -> AsyncIterator[Plane]:
     async with running_plane(tmp_path, runpod) as plane:
         yield plane
+
+
+@pytest.fixture
+def armed() -> Iterator[Callable[[Callable[[str], None]], None]]:
+    """Lets the test act at the plane's fault points."""
+    yield faults.arm
+    faults.arm(None)
+
+
+def _claim(worker: Worker) -> None:
+    worker.claim()
 
 
 async def test_a_job_succeeds_by_its_result_in_the_bucket(plane: Plane) -> None:
@@ -152,6 +166,15 @@ async def test_a_worker_that_refuses_before_the_claim_is_closed_and_its_words_ar
     failed = await plane.status(job_id, F)
     assert (failed.error_code, failed.error) == ("PROTOCOL_MISMATCH", "This worker speaks another protocol.")
     assert not worker.claim(), "the tombstone bars it from starting late"
+
+
+async def test_a_worker_that_could_not_reach_the_store_to_claim_is_followed_by_another(plane: Plane) -> None:
+    job_id = await plane.submit()
+    first = await plane.worker()
+    first.job.fail("STORAGE_FAILED: The store did not answer.")
+    waiting = await plane.until(job_id, lambda job: job.stage == "retrying")
+    assert waiting.status is Q
+    assert plane.attempts(job_id)[0].outcome == "STORAGE_FAILED"
 
 
 async def test_a_dead_holder_is_believed_dead_only_when_its_lease_has_run_out(
@@ -354,6 +377,48 @@ async def test_a_job_no_worker_starts_in_time_is_closed(tmp_path: Path, runpod: 
         failed = await plane.status(job_id, F)
         assert failed.error_code == "NOT_STARTED"
         assert runpod.jobs[0].status == "CANCELLED"
+
+
+async def test_a_worker_that_claims_while_the_plane_gives_it_up_keeps_its_job(
+    tmp_path: Path, runpod: RunPodStandIn, armed: Callable[[Callable[[str], None]], None]
+) -> None:
+    impatient = Limits(skew=0.0, look_every=0.03, start_within=0.3)
+    async with running_plane(tmp_path, runpod, limits=impatient) as plane:
+        job_id = await plane.submit()
+        worker = await plane.worker()
+        armed(lambda point: _claim(worker) if point == "before_tombstone" else None)
+        await plane.status(job_id, R)
+        assert worker.job.status == "IN_PROGRESS", "nobody told the platform to stop it"
+        worker.succeed()
+        assert (await plane.status(job_id, S)).attempts == 1
+
+
+async def test_a_second_worker_under_the_same_id_that_leaves_ends_nothing(plane: Plane, runpod: RunPodStandIn) -> None:
+    job_id = await plane.submit()
+    worker = await plane.worker()
+    worker.claim()
+    await plane.status(job_id, R)
+    worker.job.finish({"claim_lost": True, "holder": worker.job.id})
+    looks = runpod.calls["status"] + 3
+    await plane.until(job_id, lambda _: runpod.calls["status"] >= looks)
+    assert worker.succeed(), "the plane has not given the holder up"
+    assert (await plane.status(job_id, S)).attempts == 1
+
+
+async def test_a_full_disk_only_delays_what_waits(plane: Plane, armed: Callable[[Callable[[str], None]], None]) -> None:
+    await plane.table.do(verbs.restart)  # behind the dispatcher's own first write
+    commits = iter(["the job", "its attempt", "its attempt again"])
+
+    def disk(point: str) -> None:
+        if point == "before_commit" and next(commits, None) == "its attempt":
+            raise sqlite3.OperationalError("database or disk is full")
+
+    armed(disk)
+    job_id = await plane.submit()
+    worker = await plane.worker()
+    worker.claim()
+    worker.succeed()
+    assert (await plane.status(job_id, S)).attempts == 1
 
 
 async def test_a_job_reference_reaches_the_worker_as_a_key(plane: Plane) -> None:

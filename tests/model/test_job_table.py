@@ -14,15 +14,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
-from control_plane.jobs import queries, verbs
+from control_plane.jobs import deliveries, queries, verbs
 from control_plane.jobs.database import connect, migrate
 from control_plane.jobs.records import JobRecord, NewJob, Ref
-from shared.errors import Conflict
+from shared.errors import Conflict, InvalidRequest
 from shared.job_types import JobType
 from shared.states import AttemptState, JobStatus
 
 OPENING = verbs.Opening("local", "local", 60.0, 10**12)
 OUTPUTS = [{"key": "jobs/x/1/1/a.wav"}]
+LOST = {JobStatus.FAILED, JobStatus.CANCELED}
 LEGAL = {
     JobStatus.QUEUED: set(JobStatus),
     JobStatus.RUNNING: set(JobStatus),
@@ -47,6 +48,7 @@ class JobTableModel(RuleBasedStateMachine):
         self.ids = itertools.count(1)
         self.seen: dict[str, JobRecord] = {}
         self.alive: dict[str, Ref] = {}
+        self.inputs: dict[str, tuple[str, ...]] = {}
 
     def teardown(self) -> None:
         if hasattr(self, "conn"):
@@ -57,6 +59,21 @@ class JobTableModel(RuleBasedStateMachine):
     def submit(self, priority: int) -> str:
         job_id = f"{next(self.ids):036d}"
         verbs.submit(self.conn, NewJob(job_id, JobType.TTS, {"text": "x"}, {}, priority), next(self.clock))
+        return job_id
+
+    @rule(target=jobs, first=jobs, second=jobs)
+    def submit_after(self, first: str, second: str) -> object:
+        job_id = f"{next(self.ids):036d}"
+        inputs = tuple({first, second})
+        new = NewJob(job_id, JobType.EXPORT, {}, {}, webhook_url="https://hooks.example/", inputs=inputs)
+        lost = any(self._status(input_id) in LOST for input_id in inputs)
+        try:
+            verbs.submit(self.conn, new, next(self.clock))
+        except InvalidRequest:
+            assert lost
+            return multiple()
+        assert not lost, "its output will never be there"
+        self.inputs[job_id] = inputs
         return job_id
 
     @rule(target=refs, job_id=jobs)
@@ -72,6 +89,11 @@ class JobTableModel(RuleBasedStateMachine):
         assert job_id not in self.alive
         self.alive[job_id] = attempt.ref
         return attempt.ref
+
+    def _status(self, job_id: str) -> JobStatus:
+        job = queries.job_by_id(self.conn, job_id)
+        assert job is not None
+        return job.status
 
     def _expect(self, ref: Ref, changed: bool, *, ends: bool = False) -> None:
         if changed:
@@ -178,10 +200,31 @@ class JobTableModel(RuleBasedStateMachine):
         if not hasattr(self, "conn"):
             return
         for job in queries.list_jobs(self.conn, 200):
-            waits = job.ready_at is not None
+            inputs = {self._status(input_id) for input_id in self.inputs.get(job.id, ())}
+            waits = bool(inputs & {JobStatus.QUEUED, JobStatus.RUNNING})
+            ready = job.ready_at is not None
             followed = job.id in self.alive
-            assert job.status.is_terminal or waits != followed, "nothing is ever stuck"
-            assert not (job.status.is_terminal and (waits or followed))
+            assert job.status.is_terminal or ready + waits + followed == 1, "nothing is ever stuck"
+            assert not (job.status.is_terminal and (ready or followed))
+
+    @invariant()
+    def a_job_begins_after_its_inputs_and_fails_with_them(self) -> None:
+        if not hasattr(self, "conn"):
+            return
+        for job_id, inputs in self.inputs.items():
+            job, found = queries.job_by_id(self.conn, job_id), {self._status(input_id) for input_id in inputs}
+            assert job is not None
+            if found != {JobStatus.SUCCEEDED}:
+                assert (job.ready_at, job.attempts) == (None, 0)
+            assert (job.error_code == "INPUT_FAILED") == (bool(found & LOST) and job.status is JobStatus.FAILED)
+            assert not found & LOST or job.status in LOST
+
+    @invariant()
+    def the_end_of_a_job_is_told_once(self) -> None:
+        if not hasattr(self, "conn"):
+            return
+        told = [delivery.job_id for delivery in deliveries.newest(self.conn, 500)]
+        assert sorted(told) == sorted(job_id for job_id in self.inputs if self._status(job_id).is_terminal)
 
     @invariant()
     def every_change_has_its_event(self) -> None:

@@ -156,12 +156,20 @@ def test_migrations_run_once_and_states_cannot_lie(tmp_path: Path) -> None:
         ("alive_attempt", "attempts_alive"),
         ("alive_attempts", "attempts_alive"),
         ("events_of_job_after", "events_by_job"),
+        ("due_deliveries", "deliveries_due"),
+        ("list_deliveries_by_status", "deliveries_by_status"),
+        ("release_waiting", "job_inputs_by_input"),
+        ("fail_waiting", "job_inputs_by_input"),
+        ("due_sweeps", "sweeps_by_time"),
+        ("finished_before", "jobs_finished"),
     ],
 )
 def test_questions_asked_all_day_use_their_index(tmp_path: Path, name: str, index: str) -> None:
     conn = connect(tmp_path / "rushes.db")
     migrate(conn)
-    values = dict.fromkeys(("now", "limit", "status", "cursor", "type", "job_id", "after"), 1)
+    values = dict.fromkeys(
+        ("now", "limit", "status", "cursor", "type", "job_id", "after", "before", "finished_at", "id"), 1
+    )
     plan = " ".join(row["detail"] for row in conn.execute(f"EXPLAIN QUERY PLAN {statements()[name]}", values))
     conn.close()
     assert index in plan

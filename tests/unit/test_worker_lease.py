@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -206,3 +208,35 @@ async def test_keeping_gives_up_before_the_claim_runs_out(tmp_path: Path) -> Non
     with pytest.raises(LeaseLost):
         await lease.keep()
     assert utc_now() < stored_claim(store).expires_at
+
+
+class SlowStore(LocalStore):
+    """Takes a claim at once and answers after `wait`."""
+
+    def __init__(self, root: Path, wait: Callable[[], None]) -> None:
+        super().__init__(root)
+        self._wait = wait
+
+    def put_if_absent(self, key: str, body: bytes, content_type: str = "application/json") -> str | None:
+        etag = super().put_if_absent(key, body, content_type)
+        self._wait()
+        return etag
+
+
+async def test_a_claim_that_ran_out_before_its_answer_came_is_lost(tmp_path: Path, clock: Clock) -> None:
+    def three_minutes() -> None:
+        clock.now += timedelta(seconds=180)
+
+    with pytest.raises(LeaseLost):
+        await take(SlowStore(tmp_path / "objects", three_minutes), JOB, terms(clock))
+
+
+async def test_a_claim_whose_answer_came_late_is_renewed_in_time(tmp_path: Path) -> None:
+    lease = await claim_until(SlowStore(tmp_path / "objects", lambda: time.sleep(1.4)), 2.0)
+    keeping, first = asyncio.create_task(lease.keep()), stored_claim(LocalStore(tmp_path / "objects"))
+    async with asyncio.timeout(10):
+        while stored_claim(LocalStore(tmp_path / "objects")) == first:
+            assert not keeping.done()
+            await asyncio.sleep(0.01)
+    assert stored_claim(LocalStore(tmp_path / "objects")).claimed_at == first.claimed_at
+    keeping.cancel()

@@ -1,9 +1,9 @@
 -- name: insert_job
--- A new job, ready at once. The UNIQUE idempotency key makes a repeated request fail here.
-INSERT INTO jobs (id, type, params, labels, priority, retry_of, idempotency_key, fingerprint,
+-- A new job, ready at once (`:now`) or waiting for its inputs (NULL). The UNIQUE idempotency key makes a repeated request fail here.
+INSERT INTO jobs (id, type, params, labels, priority, retry_of, idempotency_key, fingerprint, webhook_url, max_cost,
                   status, stage, stage_message, ready_at, created_at, updated_at)
-VALUES (:id, :type, :params, :labels, :priority, :retry_of, :idempotency_key, :fingerprint,
-        'QUEUED', 'queued', 'Waiting for its turn', :now, :now, :now);
+VALUES (:id, :type, :params, :labels, :priority, :retry_of, :idempotency_key, :fingerprint, :webhook_url, :max_cost,
+        'QUEUED', :stage, :stage_message, :ready_at, :now, :now);
 
 -- name: job_by_id
 SELECT * FROM jobs WHERE id = :id;

@@ -1,0 +1,99 @@
+"""The `rushes` command. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from control_plane.cli.words import fail, say, wrong_settings
+from control_plane.settings import Settings
+from shared.errors import RushesError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="AI-video jobs on pay-per-second GPUs.")
+
+
+@app.callback()
+def rushes() -> None:
+    """Rushes."""
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; HOST or 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; PORT or 8000. 0 takes a free one.")] = None,
+) -> None:
+    """Run the control plane (and the built-in endpoint, unless RUNPOD_ENDPOINT is set)."""
+    settings = _settings(host=host, port=port)
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    from control_plane.cli.serving import run
+
+    try:
+        run(settings)
+    except (RushesError, OSError) as error:
+        fail(str(error))
+
+
+@app.command()
+def openapi() -> None:
+    """Print the API's description (OpenAPI 3.1)."""
+    from control_plane.app import create_app
+
+    description = create_app(Settings.model_construct(), base_url="http://127.0.0.1:8000").openapi()
+    sys.stdout.write(json.dumps(description, indent=2, ensure_ascii=False) + "\n")
+
+
+@app.command()
+def backup(
+    file: Annotated[Path | None, typer.Argument(help="A new file; DATA_DIR/backups/rushes-<time>.db.")] = None,
+) -> None:
+    """Copy the database into one file, also while Rushes is running."""
+    settings = _settings()
+    from control_plane.jobs.backup import back_up
+
+    named = f"rushes-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.db"
+    target = file or settings.data_dir / "backups" / named
+    try:
+        size = back_up(settings.database, target)
+    except (RushesError, OSError) as error:
+        fail(str(error))
+    sys.stdout.write(f"{target}: {size:,} bytes\n")
+
+
+@app.command()
+def doctor() -> None:
+    """Check settings, disk, database, store and endpoint, and say how to mend what is wrong."""
+    from control_plane.cli.doctor import Finding, examine
+
+    try:
+        found = examine(Settings())
+    except ValidationError as wrong:
+        found = iter([Finding("settings", False, sentence) for sentence in wrong_settings(wrong)])
+    all_is_well = True
+    for finding in found:
+        sys.stdout.write(f"{finding}\n")
+        sys.stdout.flush()
+        all_is_well &= finding.ok
+    raise typer.Exit(0 if all_is_well else 1)
+
+
+def _settings(**given: str | int | None) -> Settings:
+    named = {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings(**named)  # type: ignore[arg-type] # pydantic checks them
+    except ValidationError as wrong:
+        for sentence in wrong_settings(wrong):
+            say(sentence)
+        raise typer.Exit(2) from None
+
+
+def main() -> None:
+    """Entry point."""
+    app()

@@ -1,0 +1,60 @@
+"""`rushes serve`: uvicorn on a socket of our own, so that a taken port is a sentence and port 0 is known."""
+
+from __future__ import annotations
+
+import socket
+
+import typer
+import uvicorn
+
+from control_plane.app import create_app
+from control_plane.cli.words import fail, say
+from control_plane.jobs.database import OwnershipLock
+from control_plane.settings import Settings
+
+GRACE_SECONDS = 3
+
+
+def run(settings: Settings) -> None:
+    """Until it is told to stop."""
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                say(f"Rushes is listening on {base_url}")
+
+    OwnershipLock(settings.database).release()  # a second server is told so in words, before anything starts
+    listening = _listen(settings.host, settings.port)
+    base_url = _base_url(listening)
+    config = uvicorn.Config(
+        create_app(settings, base_url=base_url),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server = Server(config)
+    server.run(sockets=[listening])
+    if not server.started:
+        raise typer.Exit(1)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        fail(f"Cannot listen on {host}:{port}: {error.strerror}. Is Rushes running already? Set PORT to another.")
+    listening.listen(2048)
+    return listening
+
+
+def _base_url(listening: socket.socket) -> str:
+    """Our own address as processes of this machine reach it."""
+    host, port = listening.getsockname()[:2]
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - compared, not bound
+    return f"http://{reachable}:{port}"

@@ -1,0 +1,31 @@
+"""What a command says to the person, and how it ends when it cannot go on."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import typer
+from pydantic import ValidationError
+
+
+def say(sentence: str) -> None:
+    """One line beside the command's own output."""
+    sys.stderr.write(f"{sentence}\n")
+    sys.stderr.flush()
+
+
+def fail(sentence: str) -> NoReturn:
+    """Say it and end the command with exit code 1."""
+    say(sentence)
+    raise typer.Exit(1)
+
+
+def wrong_settings(wrong: ValidationError) -> list[str]:
+    """One sentence for each setting that is wrong, by its name in the environment."""
+    return [f"{_name(error['loc'])}{error['msg'].removeprefix('Value error, ')}" for error in wrong.errors()]
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    name = ".".join(str(part) for part in location).upper()
+    return f"{name}: " if name else ""
