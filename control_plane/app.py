@@ -20,6 +20,7 @@ from control_plane.api import callbacks, events, files, health, jobs, problems, 
 from control_plane.api import endpoint as endpoints_room
 from control_plane.api.guard import Guard, Rules, host_names
 from control_plane.api.presenter import present
+from control_plane.api.reading import FastLane, Reading
 from control_plane.api.services import Services
 from control_plane.clock import Clock, system_clock
 from control_plane.dispatch.bookkeeper import Bookkeeper
@@ -71,6 +72,7 @@ def create_app(
             yield
 
     app = FastAPI(title="Rushes", version=health.VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.reading = Reading()
     problems.install(app)
     for room in (health, endpoints_room, budget_room, jobs, timeline, uploads, events, files, callbacks, webhooks):
         app.include_router(room.router)
@@ -81,6 +83,7 @@ def create_app(
 def _protect(app: FastAPI, settings: Settings) -> None:
     """The guard stands outermost but one: a preflight is answered before a key is asked for."""
     hosts = host_names(settings.host, settings.public_url)
+    app.add_middleware(FastLane)
     app.add_middleware(Guard, rules=Rules(settings.api_key, hosts, tuple(settings.cors_origins)))
     exact = [origin for origin in settings.cors_origins if not origin.endswith("://")]
     schemes = [origin for origin in settings.cors_origins if origin.endswith("://")]

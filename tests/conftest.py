@@ -22,6 +22,8 @@ NAMES = (
     "CORS_ORIGINS",
     "LOCAL_WORKERS",
     "ALLOW_PRIVATE_URLS",
+    "GPU_USD_PER_SECOND",
+    "MAX_IN_FLIGHT",
 )
 
 

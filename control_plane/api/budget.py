@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel
 
 from control_plane.api.problems import Problem
-from control_plane.api.schemas import EstimateJob, Work
+from control_plane.api.schemas import CreateJob, Envelope
 from control_plane.api.services import Services, Use
 from control_plane.clock import to_datetime
 from control_plane.dispatch.limits import DEADLINE_SECONDS
@@ -92,9 +92,12 @@ class BudgetView(BaseModel):
 
 
 @router.post("/estimate")
-async def estimate_job(services: Use, job: Annotated[EstimateJob, Body()]) -> EstimateView:
-    """How long a job of this type takes and what it costs: from your own finished jobs once there are five."""
-    asked: Work = job
+async def estimate_job(services: Use, job: Annotated[CreateJob, Body()]) -> EstimateView:
+    """How long a job of this type takes and what it costs, from your own finished jobs once there are five.
+
+    The body is that of `POST /jobs`; nothing is submitted.
+    """
+    asked: Envelope = job
     endpoint = services.endpoints.for_type(asked.type).url
     price = services.budget.prices.at(endpoint)
     found = estimate(asked.type, price.nanos, services.table.ask(queries.recent_seconds, asked.type, endpoint))

@@ -6,6 +6,7 @@ import hmac
 import ipaddress
 import uuid
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -77,7 +78,7 @@ class Guard:
     def _has_key(self, request: Request) -> bool:
         if self._rules.api_key is None:
             return True
-        path = request.url.path
+        path = request.scope["path"]
         if path in OPEN_PATHS or path.startswith(SIGNED_PREFIXES):
             return True
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
@@ -106,6 +107,7 @@ def host_names(host: str, public_url: str | None) -> frozenset[str]:
     return frozenset(names)
 
 
+@lru_cache(maxsize=256)
 def _host_name(host: str) -> str:
     try:
         return (urlsplit(f"//{host}").hostname or "").lower()
@@ -119,7 +121,7 @@ def _declared_length(headers: Headers) -> int:
 
 
 def _is_upload(request: Request) -> bool:
-    return request.method == "PUT" and request.url.path.startswith("/files/")
+    return request.method == "PUT" and request.scope["path"].startswith("/files/")
 
 
 def _limited(request: Request, receive: Receive) -> Receive:

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Header, Query, Request, Response
 
-from control_plane.api.presenter import etag, present_all, present_detail
+from control_plane.api.presenter import etag, present_all
 from control_plane.api.problems import Problem
+from control_plane.api.reading import Reading
 from control_plane.api.schemas import CancelView, CreateJob, Envelope, JobCreated, JobDetail, JobView
 from control_plane.api.services import Services, Use
 from control_plane.api.submission import submit
@@ -93,32 +94,39 @@ def _cacheable(services: Services, jobs: list[JobRecord], if_none_match: str | N
 
 @router.get("/jobs/{job_id}", response_model=JobDetail)
 async def get_job(
-    services: Use, job_id: UUID, if_none_match: IfNoneMatch = None, prefer: Annotated[str | None, Header()] = None
+    request: Request,
+    services: Use,
+    job_id: UUID,
+    if_none_match: IfNoneMatch = None,
+    prefer: Annotated[str | None, Header()] = None,
 ) -> Response:
     """One job. `Prefer: wait=N` waits up to N seconds (25 at most) for it to finish, or, with an `If-None-Match`
     that still holds, for it to change.
     """
-    waits = _WAIT.search(prefer or "")
-    if waits:
-        await _wait(services, str(job_id), min(int(waits[1]), MAX_WAIT_SECONDS), if_none_match)
-    job = find(services, job_id)
-    tag = etag(services, job)
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if waits:
-        headers["Preference-Applied"] = f"wait={min(int(waits[1]), MAX_WAIT_SECONDS)}"
-    if _matches(if_none_match, tag):
+    reading: Reading = request.app.state.reading
+    headers = {"Cache-Control": "private, no-cache"}
+    if waits := _WAIT.search(prefer or ""):
+        seconds = min(int(waits[1]), MAX_WAIT_SECONDS)
+        await _wait(services, reading, str(job_id), seconds, if_none_match)
+        headers["Preference-Applied"] = f"wait={seconds}"
+    rendered = reading.of(services, str(job_id))
+    if rendered is None:
+        raise NotFound("There is no such job")
+    headers["ETag"] = rendered.etag.decode()
+    if _matches(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return Response(present_detail(services, job).model_dump_json(), media_type="application/json", headers=headers)
+    return Response(rendered.body, media_type="application/json", headers=headers)
 
 
-async def _wait(services: Services, job_id: str, seconds: int, if_none_match: str | None) -> None:
+async def _wait(services: Services, reading: Reading, job_id: str, seconds: int, if_none_match: str | None) -> None:
     until = asyncio.get_running_loop().time() + seconds
     while True:
         job = services.table.ask(queries.job_by_id, job_id)
         left = until - asyncio.get_running_loop().time()
         if job is None or job.status.is_terminal or left <= 0:
             return
-        if if_none_match is not None and not _matches(if_none_match, etag(services, job)):
+        rendered = reading.of(services, job_id)
+        if if_none_match is not None and rendered and not _matches(if_none_match, rendered.etag.decode()):
             return
         await services.table.changed(job_id, left)
 

@@ -8,6 +8,7 @@ from control_plane.api.schemas import JobDetail, JobView, OutputView, attempt_vi
 from control_plane.api.services import Services
 from control_plane.jobs import queries
 from control_plane.jobs.records import JobRecord
+from control_plane.ledger.money import cost
 
 FRESH_LINKS_MS = 600_000
 """A link stays good far longer than this, so a client that is told 304 for ten minutes never holds a dead one."""
@@ -28,7 +29,7 @@ def present_all(services: Services, jobs: list[JobRecord]) -> list[JobView]:
 def present_detail(services: Services, job: JobRecord) -> JobDetail:
     """The view of one job with all its attempts."""
     bills = services.table.ask(queries.attempt_bills, job.id, services.clock()) if job.attempts else []
-    view = present(services, job)
+    view = job_view(job, _outputs(services, job), sum(cost(bill.seconds, bill.price) for bill in bills))
     # The view is valid already: building it again would cost more than the rest of the request.
     return JobDetail.model_construct(**vars(view), attempt_history=[attempt_view(bill) for bill in bills])
 

@@ -25,18 +25,13 @@ MaxCost = Annotated[
 ]
 
 
-class Work(BaseModel):
-    """What is to be done."""
+class Envelope(BaseModel):
+    """What every job has, whatever its type."""
 
     model_config = ConfigDict(extra="forbid")
 
     type: JobType
     params: AnyParams
-
-
-class Envelope(Work):
-    """What every job has, whatever its type."""
-
     priority: Annotated[int, Field(ge=-100, le=100, description="Higher goes first.")] = 0
     labels: Annotated[dict[Annotated[str, Field(max_length=60)], Label], Field(max_length=20)] = {}
     max_cost_usd: MaxCost = None
@@ -50,20 +45,15 @@ class Stitch(ExportParams):
     webhook_url: WebhookUrl = None
 
 
-def _union(verb: str, base: type[Work]) -> Any:  # noqa: ANN401 - an annotation for FastAPI
-    """One model for each row of the table of types, so that a new type is in the API and in OpenAPI by itself."""
-    models = tuple(_model(verb, base, kind) for kind in PARAMS)
-    return Annotated[Union[models], Field(discriminator="type")]  # noqa: UP007 - a union of a tuple has no other form
-
-
-def _model(verb: str, base: type[Work], kind: JobType) -> type[Work]:
+def _create_model(kind: JobType) -> type[Envelope]:
     fields: dict[str, Any] = {"type": (Literal[kind], ...), "params": (PARAMS[kind], ...)}
     name = PARAMS[kind].__name__.removesuffix("Params")
-    return create_model(f"{verb}{name}Job", __base__=base, __doc__=PARAMS[kind].__doc__, **fields)
+    return create_model(f"Create{name}Job", __base__=Envelope, __doc__=PARAMS[kind].__doc__, **fields)
 
 
-CreateJob: Any = _union("Create", Envelope)
-EstimateJob: Any = _union("Estimate", Work)
+# Built from the table of types, so that a new type is in the API and in OpenAPI by itself.
+_UNION: Any = Union[tuple(_create_model(kind) for kind in PARAMS)]  # noqa: UP007
+CreateJob: Any = Annotated[_UNION, Field(discriminator="type")]
 
 
 class JobCreated(BaseModel):

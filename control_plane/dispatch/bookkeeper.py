@@ -42,6 +42,8 @@ class Bookkeeper:
                 await self.look(GIVE_UP_MS if number % LOOKS_A_MINUTE == 0 else FRESH_MS)
             except RushesError as trouble:
                 log.warning("ledger: %s", trouble.message)
+            except Exception:  # a mistake of ours must not leave the books provisional for ever
+                log.exception("ledger")
             await asyncio.sleep(EVERY_SECONDS)
 
     async def look(self, age_ms: int = GIVE_UP_MS) -> None:

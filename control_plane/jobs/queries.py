@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from typing import NamedTuple
 
 from control_plane.jobs.records import (
     AttemptBill,
@@ -151,6 +152,21 @@ def count_held(conn: sqlite3.Connection) -> int:
     """How many jobs wait for money."""
     held: int = conn.execute(sql("count_held")).fetchone()["held"]
     return held
+
+
+class Freshness(NamedTuple):
+    """What changes with every change a client can see. `settled` is in micro-dollars."""
+
+    version: int
+    status: JobStatus
+    settled: int
+    is_priced: bool
+
+
+def freshness(conn: sqlite3.Connection, job_id: str) -> Freshness | None:
+    """Whether a job has changed, without reading it; None when there is none."""
+    row = conn.execute(sql("freshness"), {"id": job_id}).fetchone()
+    return Freshness(row["version"], JobStatus(row["status"]), row["settled"], bool(row["is_priced"])) if row else None
 
 
 def settled_cost(conn: sqlite3.Connection, job_ids: list[str]) -> int:

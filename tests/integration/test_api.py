@@ -176,7 +176,12 @@ async def test_wait_returns_when_the_job_finishes(api: Served) -> None:
     assert (answer.json()["status"], answer.headers["preference-applied"]) == ("SUCCEEDED", "wait=20")
 
 
-async def test_wait_with_an_etag_returns_at_the_next_change(api: Served) -> None:
+async def test_wait_with_an_etag_returns_at_the_next_change(tmp_path: Path) -> None:
+    async with served(tmp_path, gpu_usd_per_second=0.0) as api:
+        await _wait_for_changes(api)
+
+
+async def _wait_for_changes(api: Served) -> None:
     job_id = await api.job_id()
     worker = await api.worker()
     worker.claim()

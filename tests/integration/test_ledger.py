@@ -516,7 +516,7 @@ async def test_an_estimate_learns_from_finished_jobs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"type": "TTS", "params": {}}, {"type": "TTS", "params": {"text": "x"}, "priority": 1}, {"type": "NO"}]
+    "body", [{}, {"type": "TTS", "params": {}}, {"type": "TTS", "params": {"text": "x"}, "wat": 1}, {"type": "NO"}]
 )
 async def test_an_estimate_of_a_wrong_job_is_refused(tmp_path: Path, body: dict[str, Any]) -> None:
     async with served(tmp_path) as api:

@@ -14,11 +14,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from control_plane.dispatch.limits import DEADLINE_SECONDS
 from control_plane.ledger.billing import Billing, BillingUnavailable, BillRecord, Reconciled, reconcile
 from control_plane.ledger.budget import ALLOWANCE_SECONDS, Budget, Caps, Held, Offer, TooDear, Used
 from control_plane.ledger.estimate import DEFAULT_SECONDS, estimate
 from control_plane.ledger.money import cost, dollars, seconds_for, to_micros, to_usd
 from control_plane.ledger.prices import DEAREST, GPU_USD_PER_SECOND, Prices, find_gpu
+from control_plane.settings import Settings
 from shared.errors import InvalidRequest
 from shared.job_types import JobType
 
@@ -192,6 +194,18 @@ def test_a_job_waits_for_the_day_or_the_month(caps: dict[str, float], used: Used
 
 def test_free_work_is_never_held() -> None:
     assert isinstance(budget(0, 0, 0, price=0).offer(URL, 1000, 0, Used(CENT, CENT, CENT)), Offer)
+
+
+RUNPOD = {"runpod_endpoint": URL, "runpod_api_key": "k", "s3_bucket": "b", "api_key": "x"}
+
+
+def test_caps_are_finite_where_money_can_be_spent_and_every_job_type_fits_them() -> None:
+    assert Settings().caps_usd == (None, None, None)
+    assert Settings(budget_daily_usd=3).caps_usd == (None, 3, None)
+    assert Settings(**RUNPOD, budget_job_usd=float("inf"), budget_daily_usd=0).caps_usd == (float("inf"), 0, 600)
+    by_default = Budget(caps=Caps.in_usd(*Settings(**RUNPOD).caps_usd))
+    for kind in JobType:
+        by_default.check(URL, DEADLINE_SECONDS[kind], None)
 
 
 def test_a_job_past_its_cap_is_told_so() -> None:

@@ -46,6 +46,12 @@ WHERE day BETWEEN date(:now / 1000, 'unixepoch', 'start of month') AND date(:now
 -- By day, endpoint and job type, from one UTC day to another.
 SELECT day, endpoint, type, reserved, spent FROM spending WHERE day BETWEEN :first AND :last ORDER BY day, endpoint, type;
 
+-- name: freshness
+-- The few numbers that change what a client sees of a job.
+SELECT version, status, (SELECT coalesce(sum(spent), 0) FROM ledger WHERE job_id = jobs.id) AS settled,
+       EXISTS (SELECT 1 FROM ledger WHERE job_id = jobs.id AND price > 0) AS is_priced
+FROM jobs WHERE id = :id;
+
 -- name: settled_cost
 SELECT coalesce(sum(spent), 0) AS spent FROM ledger WHERE job_id IN (SELECT value FROM json_each(:ids));
 
