@@ -29,6 +29,7 @@ from control_plane.dispatch.decide import (
     decide,
 )
 from control_plane.dispatch.limits import Limits, retry_delay
+from control_plane.dispatch.pace import Pace
 from control_plane.endpoints.directory import EndpointDirectory
 from control_plane.endpoints.port import Endpoint, EndpointError, RemoteJob, RemoteStatus
 from control_plane.faults import fault
@@ -58,6 +59,7 @@ class World:
     clock: Clock
     limits: Limits
     budget: Budget = field(default_factory=Budget)
+    pace: Pace = field(default_factory=Pace)
 
 
 class Follower:
@@ -85,6 +87,13 @@ class Follower:
 
     async def run(self) -> None:
         """Until the attempt has ended. Trouble with the endpoint, the store or the disk only delays it."""
+        self._world.pace.followers += 1
+        try:
+            await self._follow()
+        finally:
+            self._world.pace.followers -= 1
+
+    async def _follow(self) -> None:
         while (found := self._find()) is not None:
             pause = TROUBLE_PAUSE
             try:
@@ -294,9 +303,10 @@ class Follower:
             attempt.heard_at is not None
             and self._world.clock() - attempt.heard_at < limits.look_every_with_callbacks * 1000
         )
-        if heard_lately and job.cancel_requested_at is None:
-            return limits.look_every_with_callbacks
-        return limits.look_every
+        heard = heard_lately and job.cancel_requested_at is None
+        least = limits.look_every_with_callbacks if heard else limits.look_every
+        running = None if attempt.started_at is None else (self._world.clock() - attempt.started_at) / 1000
+        return self._world.pace.pause(least, running, job.progress)
 
 
 def _worker_ms(result: Result, facts: Facts) -> int | None:

@@ -1,0 +1,30 @@
+"""How often a running attempt is looked at, so that all of them together stay within RunPod's limit.
+
+`/status` may be called 2000 times in 10 s, shared by every job of an endpoint (RunPod docs, rate limits). Up to about
+180 followers look every second; beyond that each waits its turn, those that have just begun or are nearly done half as
+long as those that will run for a while.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CALLS_PER_SECOND = 180.0
+"""Below 200: cancels, and attempts with two submissions, need some too."""
+YOUNG_SECONDS = 60.0
+NEARLY_DONE = 90
+
+
+@dataclass
+class Pace:
+    """`followers` counts the living attempts that are being followed."""
+
+    followers: int = 0
+
+    def pause(self, least: float, seconds_running: float | None, progress: int) -> float:
+        """Seconds until the next look, never under `least`. Its sum over all followers keeps the limit."""
+        turn = self.followers / CALLS_PER_SECOND
+        if turn <= least:
+            return least
+        eager = seconds_running is None or seconds_running < YOUNG_SECONDS or progress >= NEARLY_DONE
+        return turn if eager else 2 * turn
