@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := $(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check format bench openapi clean
+.PHONY: help demo serve test check format bench campaign openapi clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ format: ## Format the code and mend what ruff can mend
 bench: ## Measure submissions and reads per second against a plain FastAPI route
 	@$(SETUP)
 	@$(BIN)/python -m benchmarks.api
+
+campaign: ## Thousands of jobs, hundreds of kills, every fault: minutes. Again: make campaign ARGS="--seed 7"
+	@$(SETUP) dev
+	@$(BIN)/python -m tests.campaign $(ARGS)
 
 openapi: ## Write the API's description to docs/openapi.json
 	@$(SETUP)

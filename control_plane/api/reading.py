@@ -61,7 +61,7 @@ class Reading:
 def _key(found: Freshness, now: int) -> tuple[object, ...]:
     """Links are signed anew in each window; what a running job has cost is counted anew every few seconds."""
     running = now // COST_MS if found.status is JobStatus.RUNNING and found.is_priced else 0
-    return (found.version, found.settled, now // FRESH_LINKS_MS, running)
+    return (found.version, found.settled, found.is_provisional, now // FRESH_LINKS_MS, running)
 
 
 def _etag(job_id: str, key: tuple[object, ...]) -> bytes:

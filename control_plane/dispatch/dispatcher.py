@@ -55,10 +55,12 @@ class Dispatcher:
         while True:
             changed = asyncio.ensure_future(self._world.table.changed(None, self._idle_for()))
             freed = asyncio.ensure_future(self._freed.wait())
-            await self._through_trouble(self._send_ready)
-            await asyncio.wait({changed, freed}, return_when=asyncio.FIRST_COMPLETED)
-            changed.cancel()
-            freed.cancel()
+            try:
+                await self._through_trouble(self._send_ready)
+                await asyncio.wait({changed, freed}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                changed.cancel()
+                freed.cancel()
             if self._freed.is_set():
                 self._freed.clear()
                 await self._through_trouble(self._offer_held)

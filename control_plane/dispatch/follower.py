@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 
 CANCELED_REMOTELY = Failure(code="CANCELED_REMOTELY", message="The job was stopped at the endpoint, not by you")
 TROUBLE_PAUSE = 5.0
+NAMELESS_DEVICES = ("cpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -238,8 +239,8 @@ class Follower:
     async def _note_usage(self, result: Result, attempt: AttemptRecord, facts: Facts) -> None:
         """For the ledger, before the attempt is settled: the worker's GPU and how long it ran by its own account."""
         prices = self._world.budget.prices
-        gpu = result.engine.get("gpu") or result.engine.get("device")
-        name = gpu[:100] if isinstance(gpu, str) else None
+        told = (result.engine.get("gpu"), result.engine.get("device"))
+        name = next((word[:100] for word in told if isinstance(word, str) and word not in NAMELESS_DEVICES), None)
         worker_ms = _worker_ms(result, facts)
         if prices.at(attempt.endpoint).nanos and (name or worker_ms):
             price = prices.of_gpu(attempt.endpoint, name or "")

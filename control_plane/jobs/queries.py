@@ -160,13 +160,17 @@ class Freshness(NamedTuple):
     version: int
     status: JobStatus
     settled: int
+    is_provisional: bool
     is_priced: bool
 
 
 def freshness(conn: sqlite3.Connection, job_id: str) -> Freshness | None:
     """Whether a job has changed, without reading it; None when there is none."""
     row = conn.execute(sql("freshness"), {"id": job_id}).fetchone()
-    return Freshness(row["version"], JobStatus(row["status"]), row["settled"], bool(row["is_priced"])) if row else None
+    if row is None:
+        return None
+    version, status, settled, is_provisional, is_priced = row
+    return Freshness(version, JobStatus(status), settled, bool(is_provisional), bool(is_priced))
 
 
 def settled_cost(conn: sqlite3.Connection, job_ids: list[str]) -> int:

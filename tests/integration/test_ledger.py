@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from control_plane.clock import to_datetime
+from control_plane.clock import system_clock, to_datetime
 from control_plane.dispatch.bookkeeper import Bookkeeper
 from control_plane.dispatch.limits import DEADLINE_SECONDS
 from control_plane.jobs import queries
@@ -197,7 +198,9 @@ async def test_a_job_the_platform_forgot_costs_what_its_worker_says(tmp_path: Pa
     async with running_plane(tmp_path, runpod, budget=budget()) as plane:
         job_id = await plane.submit()
         worker = await plane.worker()
+        took(worker.job, 50_000)
         worker.claim()
+        await plane.status(job_id, R)
         worker.put_result(outputs=[speech(worker)], timings={"fetch": 1.25, "run": 5.5, "upload": 0.5})
         worker.job.forget()
         await plane.status(job_id, S)
@@ -210,16 +213,21 @@ async def test_a_worker_that_died_unseen_is_paid_for_until_its_lease_ran_out(
     tmp_path: Path, runpod: RunPodStandIn
 ) -> None:
     once = replace(QUICK, max_attempts=1)
+
+    def later() -> int:
+        return system_clock() + 3_600_000
+
     async with running_plane(tmp_path, runpod, budget=budget()) as plane:
         job_id = await plane.submit()
         worker = await plane.worker()
         await plane.crash()
-    worker.claim(lease=0.0)
+    worker.claim(lease=1.5)
     worker.job.forget()
-    async with running_plane(tmp_path, runpod, limits=once, budget=budget()) as plane:
+    async with running_plane(tmp_path, runpod, limits=once, clock=later, budget=budget()) as plane:
         await plane.status(job_id, F)
         assert plane.attempts(job_id)[0].started_at is None, "the plane was not there"
         assert plane.attempts(job_id)[0].outcome == "WORKER_LOST"
+        assert cost_of(plane, job_id) == 2000
 
 
 async def test_late_knowledge_is_asked_for_until_it_comes(
@@ -307,7 +315,7 @@ async def test_waiting_for_money_makes_no_noise_and_a_cheap_job_may_pass(
             clock.now += 61_000
             cheap = await plane.submit()
             worker = await claimed(plane, cheap)
-            succeed(worker, 1000)
+            succeed(worker, 100_000)
             await plane.status(cheap, S)
         assert plane.job(dear).version == 2, "taken and held, nothing else"
 
@@ -352,13 +360,16 @@ async def test_a_job_that_passes_its_cap_while_it_runs_is_stopped(
         assert plane.attempts(job_id)[0].run == 1
         plane.dispatcher.wake(job_id)
         assert plane.job(job_id).status is R, "one run alone cannot cost more than its deadline"
+        stopping = runpod.hold_next("cancel")
         await plane.table.do(_rerun, job_id)
+        await stopping.arrived.wait()
+        assert not worker.put_result(canceled=True), "the plane has decided it before it stopped the worker"
+        stopping.release()
         failed = await plane.status(job_id, F)
         assert failed.error_code == "COST_CAP_EXCEEDED"
         assert failed.error is not None
         assert "may cost $1.15" in failed.error
         assert worker.job.status == "CANCELLED"
-        assert not worker.put_result(canceled=True), "the plane has decided it"
         took(worker.job, 1_155_000)
         await Bookkeeper(plane.world).look()
         assert today(plane) == (1_155_000, 0)
@@ -432,11 +443,16 @@ async def test_a_cost_learnt_late_is_a_new_answer(tmp_path: Path) -> None:
         done = await api.get(job_id, Prefer="wait=10")
         assert (done["status"], done["attempt_history"][0]["cost_is_final"]) == ("SUCCEEDED", False)
         tag = (await api.client.get(f"/jobs/{job_id}")).headers["etag"]
+        listed = (await api.client.get("/jobs")).headers["etag"]
         worker.job.finish({})
         took(worker.job, 55_000)
-        while (answer := await api.client.get(f"/jobs/{job_id}", headers={"If-None-Match": tag})).status_code == 304:
-            pass
+        async with asyncio.timeout(20):
+            while (
+                answer := await api.client.get(f"/jobs/{job_id}", headers={"If-None-Match": tag})
+            ).status_code == 304:
+                pass
         assert answer.json()["cost_usd"] == 0.055
+        assert (await api.client.get("/jobs", headers={"If-None-Match": listed})).status_code == 200
 
 
 REFUSED = [

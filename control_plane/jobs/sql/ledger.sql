@@ -49,6 +49,7 @@ SELECT day, endpoint, type, reserved, spent FROM spending WHERE day BETWEEN :fir
 -- name: freshness
 -- The few numbers that change what a client sees of a job.
 SELECT version, status, (SELECT coalesce(sum(spent), 0) FROM ledger WHERE job_id = jobs.id) AS settled,
+       EXISTS (SELECT 1 FROM ledger WHERE job_id = jobs.id AND state = 'PROVISIONAL') AS is_provisional,
        EXISTS (SELECT 1 FROM ledger WHERE job_id = jobs.id AND price > 0) AS is_priced
 FROM jobs WHERE id = :id;
 
