@@ -105,7 +105,7 @@ async def _running(
     table = await JobTable.open(settings.database)
     signer = UrlSigner(_link_secret(settings.data_dir), settings.public_url or base_url, time.time)
     files_store = LocalStore(settings.data_dir / "objects", signer)
-    stores = StoreDirectory(_current_store(settings, signer), [files_store])
+    stores = StoreDirectory(current_store(settings, signer), [files_store])
     local = None if endpoint or settings.runpod_endpoint else _local_endpoint(settings)
     endpoints = _endpoints(settings, endpoint or local)
     monitor = EndpointMonitor(endpoints.default, table, clock)
@@ -181,7 +181,8 @@ def _made_once(path: Path, content: bytes) -> bytes:
     return path.read_bytes()
 
 
-def _current_store(settings: Settings, signer: UrlSigner) -> ObjectStore:
+def current_store(settings: Settings, signer: UrlSigner | None = None) -> ObjectStore:
+    """The store new jobs write to, as the settings name it; without a signer a local one gives out no links."""
     return open_store(
         bucket=settings.s3_bucket,
         endpoint_url=settings.s3_endpoint_url,

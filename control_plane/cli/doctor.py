@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 
+from control_plane.app import current_store
 from control_plane.dispatch.store_check import explain
 from control_plane.endpoints.port import EndpointError, EndpointHealth, EndpointRefused, EndpointUnreachable
 from control_plane.endpoints.runpod import RunPodEndpoint
 from control_plane.jobs.backup import examine as examine_database
 from control_plane.settings import Settings
 from shared.errors import RushesError, StorageFailed
-from shared.storage.base import ObjectStore
-from shared.storage.open import open_store
 from shared.storage.probe import probe_conditional_puts
 
 LOW_DISK_BYTES = 2_000_000_000
@@ -71,7 +70,7 @@ def _disk(settings: Settings) -> str:
 
 def _store(settings: Settings) -> str:
     try:
-        store = _open(settings)
+        store = current_store(settings)
         trouble = explain(probe_conditional_puts(store))
     except StorageFailed as failed:
         names = "S3_BUCKET, S3_ENDPOINT_URL, S3_REGION and the S3 keys" if settings.s3_bucket else "DATA_DIR"
@@ -79,19 +78,6 @@ def _store(settings: Settings) -> str:
     if trouble:
         raise StorageFailed(trouble)
     return f"{store.name}: reads, writes, and enforces conditional puts"
-
-
-def _open(settings: Settings) -> ObjectStore:
-    return open_store(
-        bucket=settings.s3_bucket,
-        endpoint_url=settings.s3_endpoint_url,
-        region=settings.s3_region,
-        access_key_id=settings.s3_access_key_id,
-        secret_access_key=settings.s3_secret_access_key,
-        public_base_url=settings.s3_public_base_url,
-        data_dir=settings.data_dir,
-        signer=None,
-    )
 
 
 def _endpoints(settings: Settings) -> dict[str, str]:

@@ -301,10 +301,14 @@ class Fleet(RunPodStandIn):
             case "TIMED_OUT":
                 later(6, self._end, job, job.time_out)
             case "COMPLETED":
-                later(when, self._complete, job, execution, {"looks": "fine"})
+                later(when, self._call_it_done, job, execution)
             case _:
                 later(when, job.forget)
         self._after_the_end(job)
+
+    def _call_it_done(self, job: StandInJob, execution: Execution) -> None:
+        if not self._running[job.id]:
+            self._complete(job, execution, {"looks": "fine"})
 
     def _end(self, job: StandInJob, how: Callable[..., None], *args: Any) -> None:
         before = job.status
