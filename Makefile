@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := $(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check format bench campaign openapi clean
+.PHONY: help demo serve test nightly check format bench campaign openapi clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +19,11 @@ serve: ## Start the control plane on port 8000, with the settings of .env
 
 test: ## Run every test, the S3 suite against a real S3 server included. A part: make test ARGS="tests/unit -x"
 	@$(SETUP) dev s3-server
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -m "not nightly" $(ARGS)
+
+nightly: ## The slow suites: the short fault campaign, and that it finds what a missing safeguard lets through
+	@$(SETUP) dev
+	@$(BIN)/python -m pytest -m nightly $(ARGS)
 
 check: ## Format, lint, layers and types, changing nothing
 	@$(SETUP) dev

@@ -206,6 +206,9 @@ async def take(store: ObjectStore, job: WorkerInput, terms: Terms) -> Lease:
         etag = await files.write_claim(claim, taken, terms.patience)
     if etag is None:
         raise ClaimLost(terms.runpod_job_id)
+    # Looked at once the claim is ours: the earlier worker under our id may have ended it until then.
+    if claim.run > 1 and (result := await files.read_result(terms.patience)):
+        raise AlreadyDecided(result)
     lease = Lease(files, claim, etag, terms)
     # A store in trouble can hold the answer back until the claim is worth nothing: the plane counts from its writing.
     lease.require_time()
@@ -217,8 +220,6 @@ async def _succeed(files: AttemptFiles, terms: Terms, token: str) -> tuple[Claim
     earlier, etag = await files.read_claim(terms.patience)
     if earlier is None or earlier.runpod_job_id != terms.runpod_job_id:
         raise ClaimLost(earlier.runpod_job_id if earlier else None)
-    if result := await files.read_result(terms.patience):
-        raise AlreadyDecided(result)
     if earlier.expires_at <= terms.clock():
         raise LeaseLost
     return terms.claim(token, earlier.run + 1), etag

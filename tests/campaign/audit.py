@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -45,7 +46,7 @@ class Evidence:
 
     @classmethod
     def gather(cls, database: Path, store: LocalStore, intake: Intake, fleet: Fleet, max_attempts: int) -> Evidence:
-        """Read the table. Nobody may own the database any more, or everything in it must have ended."""
+        """Read the table and the books as they are now."""
         conn = connect(database, read_only=True)
         try:
             jobs = {job.id: job for job in queries.list_jobs(conn, 1_000_000)}
@@ -111,7 +112,7 @@ def _state(evidence: Evidence, job: JobRecord, executions: list[Execution]) -> I
         yield from _failure(evidence, job)
     for execution in executions:
         until = execution.live_until or 0
-        if until * 1000 >= job.finished_at + 1 and not is_displaced(execution, executions):
+        if until * 1000 >= job.finished_at + 1 and not is_shared(execution, executions):
             late = f"{execution.worker} ran until {until:.3f}, it ended at {job.finished_at / 1000:.3f}"
             yield Violation(f"{job.status} means that nothing runs", job.id, late)
 
@@ -143,7 +144,7 @@ def _attempts(evidence: Evidence, job: JobRecord, executions: list[Execution]) -
 def _given_up(job: JobRecord, attempts: list[AttemptRecord], executions: list[Execution]) -> Iterator[Violation]:
     """An attempt ends when whoever held it is proven dead, however long the next one is put off."""
     for attempt in attempts:
-        for execution in (e for e in executions if e.attempt == attempt.number and not is_displaced(e, executions)):
+        for execution in (e for e in executions if e.attempt == attempt.number and not is_shared(e, executions)):
             if attempt.ended_at is not None and not _proven_dead(execution, (attempt.ended_at + 1) / 1000):
                 said = f"attempt {attempt.number} ended as {attempt.outcome}, held by {execution.worker}"
                 yield Violation("no attempt ends before its holder is proven dead", job.id, said)
@@ -153,10 +154,10 @@ def _overlaps(job: JobRecord, executions: list[Execution]) -> Iterator[Violation
     """No second execution before the first was proven dead."""
     for number, first in enumerate(executions):
         until = first.live_until or 0
-        if is_displaced(first, executions):
+        if is_shared(first, executions):
             if until > first.lease_until:
                 late = f"{first.worker}, by {until - first.lease_until:.3f} s"
-                yield Violation("a displaced worker stops by its lease", job.id, late)
+                yield Violation("a worker that shares its id stops by its lease", job.id, late)
             continue
         for second in executions[number + 1 :]:
             if second.runpod_id == first.runpod_id:
@@ -169,12 +170,17 @@ def _overlaps(job: JobRecord, executions: list[Execution]) -> Iterator[Violation
                 yield Violation("no second execution before the first is proven dead", job.id, who)
 
 
-def is_displaced(execution: Execution, executions: list[Execution]) -> bool:
-    """Whether another worker under the same id took the claim over.
+def is_shared(execution: Execution, executions: list[Execution]) -> bool:
+    """Whether another worker under the same id took the claim over, or lived at the same time.
 
     A platform that runs an id again while its worker lives is beyond any proof: there the lease bounds the damage.
     """
-    return any(other.runpod_id == execution.runpod_id and other.run > execution.run for other in executions)
+    others = [other for other in executions if other.runpod_id == execution.runpod_id and other is not execution]
+    return any(other.run > execution.run or _lived_together(other, execution) for other in others)
+
+
+def _lived_together(one: Execution, other: Execution) -> bool:
+    return one.taken_at < (other.left_at or math.inf) and other.taken_at < (one.left_at or math.inf)
 
 
 def _proven_dead(first: Execution, at: float) -> bool:

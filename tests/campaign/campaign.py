@@ -16,7 +16,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from control_plane.jobs import queries
 from control_plane.jobs.database import connect
 from shared.storage.local import LocalStore
-from tests.campaign.audit import Evidence, Intake, audit, is_displaced, trace
+from tests.campaign.audit import Evidence, Intake, audit, is_shared, trace
 from tests.campaign.ledger import seen as seen_in_the_books
 from tests.campaign.plane import API_KEY, Life, PlaneProcess, fault_points, free_port
 from tests.campaign.trouble import DISK_FULL, STORE_DOWN, UNREACHABLE, Trouble
@@ -264,7 +264,7 @@ def _seen(evidence: Evidence) -> Counter[str]:
     seen["submissions accepted by the platform"] = len(evidence.fleet.jobs)
     for of_job in evidence.executions().values():
         seen["executions that held their job"] += len(of_job)
-        seen["takeovers under the same id"] += sum(is_displaced(execution, of_job) for execution in of_job)
+        seen["executions that shared their id"] += sum(is_shared(execution, of_job) for execution in of_job)
     for execution in evidence.fleet.executions:
         seen["duplicates stopped by the claim"] += "claim_lost" in execution.how
     for attempts in evidence.attempts.values():

@@ -60,14 +60,15 @@ def _attempt(job_id: str, bill: AttemptBill, known: list[SubmissionRecord], flee
             what = f"{submission.execution_ms} ms, the platform said {fleet.bills[submission.runpod_id]}"
             yield Violation("the ledger has the platform's figures", job_id, what)
     seconds = sum(-(-(submission.execution_ms or 0) // 1000) for submission in known)
-    if bill.is_final and _is_measured(bill, known) and bill.seconds != seconds:
+    if bill.is_final and _is_measured(known) and bill.seconds != seconds:
         what = f"attempt {bill.number}: {bill.seconds} s booked, {seconds} s measured"
         yield Violation("the ledger equals the bill", job_id, what)
 
 
-def _is_measured(bill: AttemptBill, known: list[SubmissionRecord]) -> bool:
-    """Whether the platform could be asked about every id, before it forgot."""
-    return bool(known) and all(submission.execution_ms for submission in known)
+def _is_measured(known: list[SubmissionRecord]) -> bool:
+    """Whether the platform could be asked about every id before it forgot, and one of them ran."""
+    figures = [submission.execution_ms for submission in known]
+    return None not in figures and any(figures)
 
 
 def seen(books: Books, fleet: Fleet) -> Counter[str]:
@@ -76,7 +77,7 @@ def seen(books: Books, fleet: Fleet) -> Counter[str]:
     for job_id, bills in books.bills.items():
         for bill in bills:
             known = _of(books, job_id, bill)
-            measured = _is_measured(bill, known)
+            measured = _is_measured(known)
             billed = sum(-(-fleet.bills[s.runpod_id][-1] // 1000) for s in known if fleet.bills.get(s.runpod_id))
             found["attempts measured by the platform" if measured else "attempts booked by claim and result"] += 1
             found["seconds booked" if measured else "seconds booked by claim and result"] += bill.seconds

@@ -1,11 +1,15 @@
-"""The fault campaign in its short form, and proof that it can fail. The long one: `make campaign`."""
+"""The fault campaign in its short form, and proof that it can fail: `make nightly`. The long one: `make campaign`."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from tests.campaign.campaign import Plan, run
+
+pytestmark = pytest.mark.nightly
 
 SEED = 20260501
 OFTEN = {"run: 400": 0.06, "worker dies": 0.3, "engine fails, a retry may help": 0.03}
