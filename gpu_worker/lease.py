@@ -206,7 +206,7 @@ async def take(store: ObjectStore, job: WorkerInput, terms: Terms) -> Lease:
         etag = await files.write_claim(claim, taken, terms.patience)
     if etag is None:
         raise ClaimLost(terms.runpod_job_id)
-    # Looked at once the claim is ours: the earlier worker under our id may have ended it until then.
+    # Looked at again now that the claim is ours: the earlier worker may have ended it until then.
     if claim.run > 1 and (result := await files.read_result(terms.patience)):
         raise AlreadyDecided(result)
     lease = Lease(files, claim, etag, terms)
@@ -220,6 +220,8 @@ async def _succeed(files: AttemptFiles, terms: Terms, token: str) -> tuple[Claim
     earlier, etag = await files.read_claim(terms.patience)
     if earlier is None or earlier.runpod_job_id != terms.runpod_job_id:
         raise ClaimLost(earlier.runpod_job_id if earlier else None)
+    if result := await files.read_result(terms.patience):
+        raise AlreadyDecided(result)
     if earlier.expires_at <= terms.clock():
         raise LeaseLost
     return terms.claim(token, earlier.run + 1), etag

@@ -408,6 +408,15 @@ async def test_what_earlier_attempts_cost_shortens_the_next_until_none_is_left(
 PRICE = NANOS / 10**9
 
 
+async def finish_and_settle(api: Served, job_id: str) -> dict[str, Any]:
+    """Run the job to its end, and wait until the endpoint has told what it took."""
+    done = await api.finish(job_id)
+    async with asyncio.timeout(30):
+        while done["status"] != "SUCCEEDED" or not all(each["cost_is_final"] for each in done["attempt_history"]):
+            done = await api.get(job_id)
+    return done
+
+
 async def test_a_finished_job_shows_its_attempts_and_what_they_cost(tmp_path: Path) -> None:
     async with served(tmp_path, gpu_usd_per_second=PRICE) as api:
         job_id = (await api.submit({"type": "TTS", "params": {"text": "x"}, "max_cost_usd": 2})).json()["job_id"]
@@ -415,9 +424,7 @@ async def test_a_finished_job_shows_its_attempts_and_what_they_cost(tmp_path: Pa
         first.claim()
         first.fail("WORKER_LOST", "It vanished.", retryable=True)
         took(first.job, 2500)
-        done = await api.finish(job_id)
-        while not all(attempt["cost_is_final"] for attempt in done["attempt_history"]):
-            done = await api.get(job_id)
+        done = await finish_and_settle(api, job_id)
         assert (done["cost_usd"], done["max_cost_usd"]) == (0.004, 2)
         history = done["attempt_history"]
         assert [(a["number"], a["outcome"], a["seconds"], a["cost_usd"]) for a in history] == [
@@ -490,7 +497,7 @@ async def test_the_same_key_with_another_cap_is_another_request(tmp_path: Path) 
 async def test_the_budget_adds_up(tmp_path: Path) -> None:
     caps = {"budget_job_usd": 5.0, "budget_daily_usd": 3.0, "budget_monthly_usd": 20.0}
     async with served(tmp_path, gpu_usd_per_second=PRICE, max_in_flight=10, **caps) as api:
-        await api.finish(await api.job_id())
+        await finish_and_settle(api, await api.job_id())
         await api.job_id()
         await api.worker()
         third = await api.job_id()
@@ -521,7 +528,7 @@ async def test_an_estimate_learns_from_finished_jobs(tmp_path: Path) -> None:
         assert 0 < first["low_usd"] < first["high_usd"] < first["worst_case_usd"]
         for _ in range(5):
             job_id = await api.job_id()
-            done = await api.finish(job_id)
+            done = await finish_and_settle(api, job_id)
             while not done["attempt_history"][0]["cost_is_final"]:
                 done = await api.get(job_id)
         learnt = (await api.client.post("/estimate", json=wanted)).json()
@@ -568,7 +575,7 @@ async def test_the_bill_is_laid_beside_the_ledger(tmp_path: Path) -> None:
     async with served(tmp_path, gpu_usd_per_second=PRICE) as api:
         nothing = (await api.client.get("/budget?reconcile=true")).json()
         assert "no RunPod endpoint" in nothing["reconciliation_message"]
-        await api.finish(await api.job_id())
+        await finish_and_settle(api, await api.job_id())
         day = nothing["today"]["starts"]
         found = await _compare(api, {"startTime": f"{day}T00:00:00Z", "totalAmount": 0.25})
         assert found["reconciliation"] == [

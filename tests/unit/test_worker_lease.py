@@ -102,6 +102,21 @@ async def test_a_rerun_obeys_an_outcome(store: LocalStore, clock: Clock) -> None
     assert decided.value.result == CANCELED
 
 
+class DecidedMeanwhile(LocalStore):
+    """The earlier worker puts its outcome just before its claim is replaced."""
+
+    def put_if_match(self, key: str, body: bytes, etag: str, content_type: str = "application/json") -> str | None:
+        self.put_if_absent(RESULT, CANCELED.model_dump_json().encode())
+        return super().put_if_match(key, body, etag, content_type)
+
+
+async def test_a_rerun_obeys_an_outcome_put_while_it_took_over(tmp_path: Path, clock: Clock) -> None:
+    store = DecidedMeanwhile(tmp_path / "objects")
+    await take(store, JOB, terms(clock))
+    with pytest.raises(AlreadyDecided):
+        await take(store, JOB, terms(clock, worker="w2"))
+
+
 async def test_a_rerun_leaves_an_expired_claim_alone(store: LocalStore, clock: Clock) -> None:
     await take(store, JOB, terms(clock))
     clock.now += timedelta(seconds=180)
