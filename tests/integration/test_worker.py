@@ -202,7 +202,8 @@ async def test_a_job_process_stays_warm_and_is_replaced_when_it_dies(build: Buil
     assert "refresh_worker" not in answers[1]
     assert third is not None
     os.kill(third, signal.SIGKILL)
-    await eventually(lambda: not is_running(third))
+    # Not just its first thread: only when all are gone can anybody know that it died.
+    await eventually(lambda: os.waitid(os.P_PID, third, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None)
     assert "error" not in await worker.execute(job("pid", attempt=6))
 
 
