@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 
 class Report(Protocol):
@@ -16,6 +17,23 @@ class Report(Protocol):
 
 
 @dataclass(frozen=True)
+class Checkpoints:
+    """Files that outlive a lost worker. `folder` has what earlier runs of this job kept, and need not exist."""
+
+    folder: Path
+    send: Callable[[Path, str], None]
+
+    def keep(self, path: Path, name: str) -> None:
+        """Send a finished file away under a plain name, in the background; the newest of a name stays."""
+        self.send(path, name)
+
+    @classmethod
+    def none(cls) -> Self:
+        """For work that is begun anew each time."""
+        return cls(Path("nowhere"), lambda _path, _name: None)
+
+
+@dataclass(frozen=True)
 class JobContext:
     """`workdir` is the job's own empty folder; `inputs` maps every reference in params to a local file."""
 
@@ -23,6 +41,7 @@ class JobContext:
     inputs: dict[str, Path]
     report: Report
     model_dir: Path | None = None
+    checkpoints: Checkpoints = field(default_factory=Checkpoints.none)
 
     def input(self, reference: str) -> Path:
         """The local file of a reference that stands in params."""

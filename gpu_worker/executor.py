@@ -25,8 +25,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from gpu_worker import inputs, lease
+from gpu_worker.checkpoints import Checkpoints
 from gpu_worker.context import Produced, ProducedFile
-from gpu_worker.job_process import JobOrder, JobProcess, JobProcessDied
+from gpu_worker.job_process import JobOrder, JobProcess, JobProcessDied, OrderCheckpoints
 from gpu_worker.job_types import check_job
 from gpu_worker.lease import AlreadyDecided, ClaimLost, Hold, LeaseLost, Terms, Unclaimed, hold, persistently
 from gpu_worker.progress import ProgressSender, SdkUpdate
@@ -161,7 +162,7 @@ class Executor:
                 _count_runs(task)
                 params = _checked(task)
                 await self._fetch(task, params, progress, folder / "inputs")
-                await self._run(task, progress, folder / "work")
+                await self._run(task, progress, folder)
                 await self._upload(task, progress)
             result = task.result()
         except LeaseLost:
@@ -169,7 +170,10 @@ class Executor:
         except Exception as error:  # noqa: BLE001 - every failure must be decided, or the attempt would hang
             task.process_died = isinstance(error, JobProcessDied)
             result = task.result(error=_explain(error))
-        return await task.held.decide(result)
+        decided = await task.held.decide(result)
+        if decided.error is None:
+            await Checkpoints(self._store, task.input.job_id).clear()
+        return decided
 
     async def _fetch(self, task: Task, params: AnyParams, progress: ProgressSender, folder: Path) -> None:
         with _timed(task, "fetch"):
@@ -177,11 +181,23 @@ class Executor:
             report = progress.within(0, 5)
             task.files = await inputs.bring(params, folder, self._store, self._settings, report)
 
-    async def _run(self, task: Task, progress: ProgressSender, workdir: Path) -> None:
+    async def _run(self, task: Task, progress: ProgressSender, folder: Path) -> None:
         with _timed(task, "run"):
-            workdir.mkdir()
-            order = JobOrder(task.input.job_type, task.input.params, workdir, task.files, self._settings.model_dir)
-            task.produced = await self._jobs.run(order, progress.within(5, 95))
+            kept = Checkpoints(self._store, task.input.job_id)
+            order = self._order(task, folder)
+            try:
+                await kept.restore(folder / "restored")
+                task.produced = await self._jobs.run(order, progress.within(5, 95), kept.send)
+            finally:
+                await kept.stop()
+
+    def _order(self, task: Task, folder: Path) -> JobOrder:
+        workdir, outbox = folder / "work", folder / "outbox"
+        workdir.mkdir()
+        outbox.mkdir()
+        checkpoints = OrderCheckpoints(folder / "restored", outbox)
+        model_dir = self._settings.model_dir
+        return JobOrder(task.input.job_type, task.input.params, workdir, task.files, model_dir, checkpoints)
 
     async def _upload(self, task: Task, progress: ProgressSender) -> None:
         with _timed(task, "upload"):

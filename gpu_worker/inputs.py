@@ -82,7 +82,7 @@ def _walk(model: BaseModel, at: str) -> Iterator[tuple[str, str]]:
 def _walk_value(value: object, at: str, *, is_reference: bool) -> Iterator[tuple[str, str]]:
     if isinstance(value, BaseModel):
         yield from _walk(value, f"{at}.")
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for number, item in enumerate(value):
             yield from _walk_value(item, f"{at}[{number}]", is_reference=is_reference)
     elif isinstance(value, str) and is_reference:

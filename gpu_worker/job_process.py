@@ -3,7 +3,8 @@
 The child stays warm for the next job and is replaced when it was killed or died. Parent to child: one JSON line for
 each job on standard input, whose end of file makes the child kill its own group: a job dies with its worker. Child
 to parent: JSON lines on a pipe of their own (libraries print to standard output), `{"stage","progress","message"}`
-any number of times, then one `{"produced": …}` or `{"failed": {"code","message","retryable"}}`.
+and `{"keep": <name of a checkpoint>}` any number of times, then one `{"produced": …}` or
+`{"failed": {"code","message","retryable"}}`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import logging
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,13 +28,14 @@ from typing import Any, BinaryIO
 from pydantic import TypeAdapter
 
 from gpu_worker import lifeline
-from gpu_worker.context import JobContext, Produced, Report
+from gpu_worker.context import Checkpoints, JobContext, Produced, Report
 from gpu_worker.job_types import run_job
-from shared.errors import EngineFailed, RushesError
+from shared.errors import EngineFailed, OutOfMemory, RushesError
 from shared.job_types import AnyParams, JobType, parse_params
 
 COMMAND = (sys.executable, "-m", "gpu_worker.job_process")
 RunJob = Callable[[JobType, AnyParams, JobContext], Produced]
+Keep = Callable[[Path], None]
 
 _LONGEST_LINE = 4 * 2**20
 _LONGEST_DEATH = 30.0
@@ -45,6 +48,14 @@ class JobProcessDied(EngineFailed):
 
 
 @dataclass(frozen=True)
+class OrderCheckpoints:
+    """`restored` has what earlier runs kept; the child puts what is to be kept into `outbox`."""
+
+    restored: Path
+    outbox: Path
+
+
+@dataclass(frozen=True)
 class JobOrder:
     """What the child needs to run one job; `inputs` maps the references in `params` to local files."""
 
@@ -53,6 +64,7 @@ class JobOrder:
     workdir: Path
     inputs: dict[str, Path] = field(default_factory=dict)
     model_dir: Path | None = None
+    checkpoints: OrderCheckpoints | None = None
 
 
 _ORDER = TypeAdapter(JobOrder)
@@ -77,12 +89,15 @@ class JobProcess:
         self._child: _Child | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    async def run(self, order: JobOrder, report: Report) -> Produced:
-        """Run one job. Raises what the job raised, or JobProcessDied; when cancelled the job is dead first."""
+    async def run(self, order: JobOrder, report: Report, keep: Keep | None = None) -> Produced:
+        """Run one job. Raises what the job raised, or JobProcessDied; when cancelled the job is dead first.
+
+        `keep` gets each file that the job put into its outbox.
+        """
         async with self._one_at_a_time:
             child = await self._warm_child()
             try:
-                answer = await child.perform(order, report)
+                answer = await child.perform(order, report, keep)
             except BaseException:
                 await self.kill()
                 raise
@@ -145,13 +160,16 @@ class _Child:
         dead = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         return dead is not None or self._lines.at_eof()
 
-    async def perform(self, order: JobOrder, report: Report) -> dict[str, Any]:
+    async def perform(self, order: JobOrder, report: Report, keep: Keep | None) -> dict[str, Any]:
         await asyncio.to_thread(self._send, _ORDER.dump_json(order) + b"\n")
         async for line in self._lines:
             message: dict[str, Any] = json.loads(line)
-            if "stage" not in message:
+            if "stage" in message:
+                report(message["stage"], message["progress"], message["message"])
+            elif "keep" not in message:
                 return message
-            report(message["stage"], message["progress"], message["message"])
+            elif keep and order.checkpoints:
+                keep(order.checkpoints.outbox / message["keep"])
         raise JobProcessDied(await self._cause_of_death())
 
     def kill(self) -> None:
@@ -205,18 +223,34 @@ def _perform(order: JobOrder, run: RunJob, send: Callable[[dict[str, Any]], None
     def report(stage: str, progress: int, message: str = "") -> None:
         send({"stage": stage, "progress": progress, "message": message[:500]})
 
-    context = JobContext(order.workdir, order.inputs, report, order.model_dir)
+    context = JobContext(order.workdir, order.inputs, report, order.model_dir, _checkpoints(order.checkpoints, send))
     try:
         produced = run(order.job_type, parse_params(order.job_type, order.params), context)
     except RushesError as error:
         _log.warning("%s: %s", error.code_now, error.message)
         return _failed(error)
     except MemoryError:
-        return _failed(EngineFailed("The job needed more memory than this worker has."))
+        return _failed(OutOfMemory())
     except Exception:  # noqa: BLE001 - a bug in a job type must end the job, not the worker
         _log.exception("The job failed in a way nobody foresaw.")
         return _failed(RushesError("The worker met an error of its own; its log says more."))
     return {"produced": _PRODUCED.dump_python(produced, mode="json")}
+
+
+def _checkpoints(folders: OrderCheckpoints | None, send: Callable[[dict[str, Any]], None]) -> Checkpoints:
+    if folders is None:
+        return Checkpoints.none()
+
+    def keep(path: Path, name: str) -> None:
+        # A name of its own: the job may move or remove its file while it is being sent.
+        (folders.outbox / name).unlink(missing_ok=True)
+        try:
+            os.link(path, folders.outbox / name)
+        except OSError:
+            shutil.copyfile(path, folders.outbox / name)
+        send({"keep": name})
+
+    return Checkpoints(folders.restored, keep)
 
 
 def _failed(error: RushesError) -> dict[str, Any]:

@@ -9,6 +9,7 @@
     ├── Unauthorized        no key, a wrong key, or a wrong signature
     ├── EngineUnavailable   this worker has no engine for the job                  (never retried)
     ├── EngineFailed        the engine ran and failed                              (a retry may help)
+    │   └── OutOfMemory     the job needed more memory than its worker has         (a larger worker helps)
     ├── JobCanceled         somebody canceled it
     ├── WorkerLost          the worker vanished in the middle                      (a retry helps)
     ├── StorageFailed       the bucket refused or did not answer                   (a retry helps)
@@ -96,6 +97,12 @@ class EngineFailed(RushesError):
 
     code = "ENGINE_FAILED"
     retryable = True
+
+
+class OutOfMemory(EngineFailed):
+    """The job needed more memory than this worker has."""
+
+    code = "OUT_OF_MEMORY"
 
 
 class JobCanceled(RushesError):

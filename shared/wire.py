@@ -25,6 +25,11 @@ def attempt_prefix(job_id: str, attempt: int) -> str:
     return f"jobs/{job_id}/{attempt}/"
 
 
+def checkpoint_prefix(job_id: str) -> str:
+    """Where a job's worker keeps what the next one may go on from, whatever the attempt."""
+    return f"jobs/{job_id}/checkpoints/"
+
+
 def result_key(job_id: str, attempt: int) -> str:
     """The key whose first writer decides how the attempt ended."""
     return f"{attempt_prefix(job_id, attempt)}result.json"
@@ -49,6 +54,8 @@ class WorkerInput(Message):
     start_before: datetime
     deadline_seconds: float = Field(gt=0)
     callback_url: str | None = None
+    settle_seconds: float | None = Field(default=None, gt=0)
+    """For `shared.storage.registers`: None where the store enforces conditional puts."""
 
 
 class Claim(Message):

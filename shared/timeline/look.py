@@ -16,11 +16,11 @@ StyleName = Literal[
 
 
 class Look(TimelinePart):
-    """Colours for the whole film. The sliders are neutral at their defaults; `lut` is a `.cube` file."""
+    """Colours for the whole film. The sliders are neutral at their defaults; `lut_url` names a `.cube` file."""
 
     style: StyleName = "none"
     strength: Share = Field(default=1.0, description="Of the style.")
-    lut: MediaReference | None = None
+    lut_url: MediaReference | None = None
     lut_strength: Share = 1.0
     brightness: Annotated[float, Field(ge=-1, le=1)] = 0.0
     contrast: Annotated[float, Field(ge=0, le=2)] = 1.0

@@ -24,7 +24,7 @@ from gpu_worker.job_process import JobProcess
 from gpu_worker.settings import WorkerSettings
 from shared.errors import StorageFailed
 from shared.storage.local import LocalStore
-from shared.wire import Claim, Result, Tombstone, claim_key, result_key
+from shared.wire import Claim, Result, Tombstone, checkpoint_prefix, claim_key, result_key
 
 JOBS = (sys.executable, str(Path(__file__).parents[1] / "standins" / "worker_jobs.py"))
 CLAIM, RESULT = claim_key("j1", 1), result_key("j1", 1)
@@ -160,6 +160,18 @@ async def test_a_job_runs_and_its_outcome_is_in_the_bucket(build: Build, store: 
     assert film is not None
     assert film.body == b"a film"
     assert Claim.model_validate(read(store, CLAIM)).runpod_job_id == "rp-1"
+
+
+async def test_what_a_job_kept_reaches_the_next_worker_and_is_gone_when_it_is_done(
+    build: Build, store: LocalStore
+) -> None:
+    verb = f"goes-on {store.path(checkpoint_prefix('j1') + 'tries')}"
+    for attempt in (1, 2):
+        answer = await build().execute(job(verb, attempt=attempt, output_prefix=f"jobs/j1/{attempt}/"))
+        assert answer["error"].startswith("ENGINE_FAILED: The job process was killed")
+    answer = await build().execute(job(verb, attempt=3, output_prefix="jobs/j1/3/"))
+    assert read(store, answer["outputs"][0]["key"]) == 3
+    assert not list(store.list(checkpoint_prefix("j1")))
 
 
 async def test_progress_rises_and_ends_with_a_look(build: Build, plane: Plane) -> None:

@@ -39,6 +39,8 @@ def run(job_type: JobType, params: AnyParams, context: JobContext) -> Produced:
             raise EngineFailed(rest)
         case "bug":
             raise ValueError("/secret/path")
+        case "goes-on":
+            return go_on(context, stored=Path(rest))
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case "hang":
@@ -46,6 +48,21 @@ def run(job_type: JobType, params: AnyParams, context: JobContext) -> Produced:
             context.report("rendering", 10, f"{os.getpid()} {helper.pid}")
             threading.Event().wait()
     raise AssertionError(verb)
+
+
+def go_on(context: JobContext, stored: Path) -> Produced:
+    """Done at the third try; each of the first two keeps its number and dies once that lies in the store."""
+    restored = context.checkpoints.folder / "tries"
+    tries = int(restored.read_text()) + 1 if restored.exists() else 1
+    if tries == 3:
+        return write(context, str(tries))
+    mine = context.workdir / "mine"
+    mine.write_text(str(tries))
+    context.checkpoints.keep(mine, "tries")
+    while not stored.exists() or stored.read_text() != str(tries):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
 
 
 def write(context: JobContext, text: str) -> Produced:
