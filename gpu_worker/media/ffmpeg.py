@@ -25,6 +25,9 @@ _NEEDED = {
 # The libavfilter of FFmpeg 5.0: older ones lack options that we use.
 _OLDEST_AVFILTER = 8
 _TAIL_BYTES = 4000
+# What a hostile file may cost at most: 8 GiB of memory, a file of 200 GB, 1024 open files, no core dump. Set by a shell
+# that then becomes ffmpeg, so that not a single byte is read without them. (`-f` counts half kilobytes, `-d` whole ones.)
+_BOUNDED = ("/bin/sh", "-c", 'ulimit -c 0; ulimit -n 1024; ulimit -d 8388608; ulimit -f 400000000; exec "$@"', "ffmpeg")
 
 
 @cache
@@ -59,7 +62,7 @@ def run_ffmpeg(
     The process stays in the caller's process group, so that whoever ends the job ends it too. Raises EngineFailed
     with one sentence; the end of ffmpeg's own log goes to `logging` alone, since it holds paths.
     """
-    command = [str(ffmpeg_path()), "-hide_banner", "-nostdin", "-y", "-v", "warning", "-nostats"]
+    command = [*_BOUNDED, str(ffmpeg_path()), "-hide_banner", "-nostdin", "-y", "-v", "warning", "-nostats"]
     command += ["-progress", "pipe:1", *arguments]
     with (
         tempfile.TemporaryFile() as log,

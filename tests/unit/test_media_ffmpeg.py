@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import imageio_ffmpeg
+import psutil
 import pytest
 
 from gpu_worker.media.ffmpeg import ffmpeg_path, ffmpeg_version, run_ffmpeg
@@ -85,3 +86,16 @@ def test_an_exception_from_the_progress_ends_an_endless_run() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run_ffmpeg(ENDLESS, duration=1, on_progress=stop)
+
+
+def test_ffmpeg_cannot_take_all_memory_or_fill_the_disk() -> None:
+    limits: list[tuple[int, int]] = []
+
+    def look(_share: float) -> None:
+        [ffmpeg] = psutil.Process().children()
+        limits.extend((ffmpeg.rlimit(psutil.RLIMIT_DATA), ffmpeg.rlimit(psutil.RLIMIT_FSIZE)))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_ffmpeg(ENDLESS, duration=1, on_progress=look)
+    assert all(0 < most < 2**40 for _, most in limits)
