@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -28,3 +29,11 @@ def to_rfc3339(milliseconds: int) -> str:
 def from_datetime(moment: datetime) -> int:
     """Milliseconds since the epoch of an aware datetime."""
     return round(moment.timestamp() * 1000)
+
+
+def spoken(seconds: float) -> str:
+    """A duration for a person, rounded up, in its two largest units: `40 s`, `1 min 15 s`, `2 h`."""
+    minutes, rest = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [f"{count} {unit}" for count, unit in ((hours, "h"), (minutes, "min"), (rest, "s")) if count]
+    return " ".join(parts[:2]) or "0 s"

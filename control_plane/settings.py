@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     budget_monthly_usd: Annotated[float, Field(ge=0)] | None = None
     runpod_api_url: str = "https://api.runpod.io/v2"
     max_in_flight: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    max_attempts: Annotated[int, Field(ge=1, le=20)] = 8
     local_workers: Annotated[int, Field(ge=1, le=64)] = 1
     claim_lease_seconds: Annotated[float, Field(ge=1)] = 15.0
     clock_skew_seconds: Annotated[float, Field(ge=0)] | None = None

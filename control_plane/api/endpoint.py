@@ -13,14 +13,26 @@ from shared.job_types import JobType
 router = APIRouter(tags=["endpoint"], responses={"4XX": {"model": Problem}})
 
 
+class UsualWaitView(BaseModel):
+    """How long jobs in this situation waited here: one of five up to `low_seconds`, nine of ten to `high_seconds`."""
+
+    low_seconds: int
+    high_seconds: int
+    samples: int
+
+
 class EndpointView(BaseModel):
-    """One endpoint. `url` is `local` for the built-in one; `state` is the stage of a job that waits there."""
+    """One endpoint. `url` is `local` for the built-in one; `state` is the stage of a job that waits there.
+
+    `usual_wait` is from your own finished jobs, null until there are five, and where waiting alone does not help.
+    """
 
     url: str
     connected: bool
     state: str
     message: str
     advice: str
+    usual_wait: UsualWaitView | None
     workers: dict[str, int]
     jobs: dict[str, int]
 
@@ -46,6 +58,7 @@ def _view(monitor: EndpointMonitor) -> EndpointView:
         state=waiting.stage,
         message=waiting.message,
         advice=waiting.advice,
+        usual_wait=None if monitor.usual is None else UsualWaitView.model_validate(vars(monitor.usual)),
         workers=seen.health.workers,
         jobs=seen.health.jobs,
     )

@@ -1,4 +1,4 @@
-"""How long things may take, in seconds, and how often a job may be tried."""
+"""How long things may take, in seconds, and how often a job may be tried at most: `retries` says how often it is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from control_plane.endpoints.port import Policy
 from shared.job_types import JobType
-from shared.wire import Failure
 
 DEADLINE_SECONDS: dict[JobType, float] = {
     JobType.RENDER: 3600,
@@ -19,20 +18,20 @@ DEADLINE_SECONDS: dict[JobType, float] = {
 """Of one run, held by the worker itself; the platform's own limit lies a little above it."""
 
 START_WITHIN_SECONDS = 6 * 3600.0
-MAX_ATTEMPTS = 3
 PLATFORM_MARGIN_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What the follower's decisions depend on; tests make them short. Seconds."""
+    """What the follower's decisions depend on; tests make them short. Seconds; `rest` scales pauses before a retry."""
 
     skew: float = 30.0
     unknown_grace: float = 30.0
     start_within: float = START_WITHIN_SECONDS
     look_every: float = 1.0
     look_every_with_callbacks: float = 10.0
-    max_attempts: int = MAX_ATTEMPTS
+    max_attempts: int = 8
+    rest: float = 1.0
 
 
 def policy(deadline_seconds: float, limits: Limits) -> Policy:
@@ -43,10 +42,3 @@ def policy(deadline_seconds: float, limits: Limits) -> Policy:
     """
     execution = deadline_seconds + PLATFORM_MARGIN_SECONDS
     return Policy(round(execution * 1000), round((limits.start_within + execution) * 1000))
-
-
-def retry_delay(failure: Failure, attempt: int, limits: Limits) -> float | None:
-    """Seconds to wait before another attempt, or None when there is to be no other."""
-    if not failure.retryable or attempt >= limits.max_attempts:
-        return None
-    return 1.0 if failure.code == "WORKER_LOST" else float(min(5 * 2 ** (attempt - 1), 60))

@@ -6,9 +6,9 @@ import asyncio
 import logging
 
 from control_plane.clock import Clock
-from control_plane.dispatch.waiting import Seen, Waiting, explain
+from control_plane.dispatch.waiting import PASSES_BY_ITSELF, Seen, UsualWait, Waiting, explain, usual_wait
 from control_plane.endpoints.port import LOCAL, Endpoint, EndpointError
-from control_plane.jobs import verbs
+from control_plane.jobs import queries, verbs
 from control_plane.jobs.table import JobTable
 from shared.errors import RushesError
 
@@ -19,7 +19,7 @@ WHILE_DOWN_SECONDS = 0.5
 
 
 class EndpointMonitor:
-    """`seen` and `waiting` are always there; `run` keeps them fresh until canceled."""
+    """`seen` and `waiting` are always there, `usual` once there is history; `run` keeps them fresh until canceled."""
 
     def __init__(self, endpoint: Endpoint, table: JobTable, clock: Clock) -> None:
         self._endpoint = endpoint
@@ -29,6 +29,7 @@ class EndpointMonitor:
         self._progress_mark: tuple[int, ...] = ()
         self.seen = Seen()
         self.waiting = Waiting("waiting_for_worker", "Waiting for a worker")
+        self.usual: UsualWait | None = None
 
     @property
     def url(self) -> str:
@@ -55,14 +56,30 @@ class EndpointMonitor:
             self.seen = Seen(True, "Connected", await self._endpoint.health())
         except EndpointError as error:
             self.seen = Seen(False, error.message)
-        self.waiting = explain(self.seen, self._seconds_queued())
-        await self._table.do(verbs.explain_waiting, self.url, self.waiting.stage, self.waiting.message, self._clock())
+        before, self.waiting = self.waiting, explain(self.seen, self._seconds_queued())
+        if self.waiting.stage != before.stage:
+            self._log_change()
+        self.usual = self._usual_wait(self.waiting.stage)
+        told = (self.waiting.message, f"; {self.usual.words}" if self.usual else "")
+        await self._table.do(verbs.explain_waiting, self.url, self.waiting.stage, told, self._clock())
+
+    def _log_change(self) -> None:
+        """Once for each change: trouble that lasts fills no log."""
+        level = logging.WARNING if self.waiting.advice else logging.INFO
+        words = [word for word in (self.waiting.message, self.waiting.advice) if word]
+        log.log(level, "endpoint %s: %s: %s", self.url, self.waiting.stage, ". ".join(words))
+
+    def _usual_wait(self, stage: str) -> UsualWait | None:
+        if stage not in PASSES_BY_ITSELF:
+            return None
+        return usual_wait(self._table.ask(queries.recent_waits, self.url, stage))
 
     def _seconds_queued(self) -> float:
-        """For how long there has been a queue without any job leaving it."""
+        """For how long there has been a queue without any job leaving it; a missing answer says nothing new."""
         now, jobs = self._clock(), self.seen.health.jobs
         mark = tuple(jobs.get(name, 0) for name in ("inProgress", "completed", "failed"))
-        if not jobs.get("inQueue") or mark != self._progress_mark:
+        if self.seen.connected and (not jobs.get("inQueue") or mark != self._progress_mark):
             self._queued_since = now
-        self._progress_mark = mark
+        if self.seen.connected:
+            self._progress_mark = mark
         return (now - (self._queued_since or now)) / 1000

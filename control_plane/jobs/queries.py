@@ -201,6 +201,12 @@ def recent_seconds(conn: sqlite3.Connection, job_type: JobType, endpoint: str, l
     return [row["seconds"] for row in conn.execute(sql("recent_seconds"), values)]
 
 
+def recent_waits(conn: sqlite3.Connection, endpoint: str, stage: str, limit: int = 100) -> list[int]:
+    """For how many milliseconds the latest attempts waited at an endpoint that were told `stage` meanwhile."""
+    values = {"endpoint": endpoint, "stage": stage, "limit": limit}
+    return [row["waited_ms"] for row in conn.execute(sql("recent_waits"), values)]
+
+
 def unmeasured(conn: sqlite3.Connection, since: int, limit: int) -> list[Unmeasured]:
     """Submissions of attempts that ended after `since` and of which the endpoint may yet say what they took."""
     return [Unmeasured.of(row) for row in conn.execute(sql("unmeasured"), {"since": since, "limit": limit})]

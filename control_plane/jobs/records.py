@@ -106,6 +106,7 @@ class AttemptRecord:
     seq: int
     heard_at: int | None
     outcome: str | None
+    waited_as: str | None = None
 
     @classmethod
     def of(cls, row: sqlite3.Row) -> Self:

@@ -18,6 +18,9 @@ from control_plane.jobs.statements import sql
 from shared.errors import Conflict, InvalidRequest, NotFound
 from shared.states import JobStatus
 
+PLAIN_WAITING = "waiting_for_worker"
+"""The stage of a job that waits with nothing being wrong and no worker having to start."""
+
 
 @dataclass(frozen=True)
 class Opening:
@@ -305,10 +308,34 @@ def submission_seen(
     return conn.execute(sql("submission_seen"), {**ref._asdict(), **seen, **took}).rowcount == 1
 
 
-def explain_waiting(conn: sqlite3.Connection, endpoint: str, stage: str, message: str, now: int) -> int:
-    """Tell the jobs that wait at an endpoint why; how many had not been told so yet."""
-    values = {"endpoint": endpoint, "stage": stage, "message": message, "now": now}
-    return conn.execute(sql("explain_waiting"), values).rowcount
+def explain_waiting(conn: sqlite3.Connection, endpoint: str, stage: str, told: tuple[str, str], now: int) -> None:
+    """Tell the jobs that wait at an endpoint, or here for a place at one, why, and those in front how far in front.
+
+    `told` is (why, what usually comes of it): the place stands between them.
+    """
+    message, usual = told
+    values = {"endpoint": endpoint, "stage": stage, "message": message, "usual": usual, "now": now}
+    conn.execute(sql("explain_waiting"), values)
+    conn.execute(sql("explain_turns"), {"now": now})
+    if stage != PLAIN_WAITING:
+        conn.execute(sql("note_waiting"), {"endpoint": endpoint, "stage": stage})
+
+
+def explain_store(conn: sqlite3.Connection, trouble: str | None, now: int) -> None:
+    """Tell the jobs whose turn it is that the store has not answered yet and why, or that it has (None)."""
+    if trouble is None:
+        conn.execute(sql("store_answered"), {"now": now})
+    else:
+        conn.execute(sql("wait_for_store"), {"message": f"Waiting for the store: {trouble}", "now": now})
+
+
+def not_sent_again(conn: sqlite3.Connection, ref: Ref, now: int) -> bool:
+    """Tell a job whose submission was not answered why it waits for that one; False when it knows."""
+    message = (
+        "The endpoint did not answer; it is not asked again before the job could not start any more, because the "
+        "bucket does not enforce conditional puts"
+    )
+    return conn.execute(sql("job_not_sent_again"), {**ref._asdict(), "message": message, "now": now}).rowcount == 1
 
 
 def restart(conn: sqlite3.Connection) -> None:

@@ -14,6 +14,8 @@ import httpx
 import uvicorn
 
 from control_plane.app import create_app
+from control_plane.clock import Clock, system_clock
+from control_plane.dispatch.limits import Limits
 from control_plane.endpoints.runpod import RunPodEndpoint
 from control_plane.settings import Settings
 from tests.integration.plane import QUICK, Worker
@@ -64,13 +66,16 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def served(folder: Path, **settings: Any) -> AsyncIterator[Served]:
+async def served(
+    folder: Path, *, limits: Limits = QUICK, clock: Clock = system_clock, **settings: Any
+) -> AsyncIterator[Served]:
     """A running plane with its data in `folder`."""
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     async with RunPodStandIn() as runpod:
         endpoint = RunPodEndpoint(runpod.url, runpod.key)
-        app = create_app(Settings(data_dir=folder, **settings), base_url=url, endpoint=endpoint, limits=QUICK)
+        ours = Settings(data_dir=folder, **settings)
+        app = create_app(ours, base_url=url, endpoint=endpoint, limits=limits, clock=clock)
         server = QuietServer(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1, ws="none"))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:

@@ -13,6 +13,7 @@ from control_plane.dispatch.decide import (
     NOT_ACCEPTED,
     NOT_STARTED,
     Abandon,
+    AwaitStart,
     Close,
     Closed,
     Facts,
@@ -21,7 +22,7 @@ from control_plane.dispatch.decide import (
     Watch,
     decide,
 )
-from control_plane.dispatch.limits import Limits, retry_delay
+from control_plane.dispatch.limits import Limits
 from control_plane.endpoints.port import RemoteJob, RemoteStatus
 from control_plane.jobs.records import AttemptRecord
 from shared.states import AttemptState
@@ -80,6 +81,13 @@ RULES = [
     ("not while one cannot be read", {}, facts(GONE, unread=frozenset("b")), Watch()),
     ("a fresh unknown waits", {"sent_at": NOW - 29_000}, facts(), Watch()),
     ("an old unknown is sent again", {"sent_at": NOW - 30_000}, facts(), SendAgain()),
+    ("not where two submissions could both run", {"sent_at": 0}, facts(may_send_again=False), AwaitStart()),
+    (
+        "there it is closed when it cannot start",
+        {"start_before": NOW - 30_001},
+        facts(may_send_again=False),
+        Close(NOT_ACCEPTED),
+    ),
     ("not when it is known and unread", {"sent_at": NOW - 30_000}, facts(unread=UNREAD), Watch()),
     ("too late to start", {"start_before": NOW - 30_001}, facts(IN_QUEUE), Close(NOT_STARTED)),
     ("too late to send again", {"start_before": NOW - 30_001, "sent_at": 0}, facts(), Close(NOT_ACCEPTED)),
@@ -115,12 +123,3 @@ def test_the_workers_own_words_are_kept_and_foreign_ones_are_not() -> None:
     decision = decide(attempt(), False, theirs, LIMITS)
     assert isinstance(decision, Close)
     assert "secret" not in decision.failure.message
-
-
-def test_retries_are_for_what_may_pass_and_are_few() -> None:
-    lost, broken = Failure(code="WORKER_LOST", message="", retryable=True), Failure(code="BAD", message="")
-    assert retry_delay(broken, 1, LIMITS) is None
-    assert retry_delay(lost, 1, LIMITS) == 1.0
-    assert retry_delay(lost, 3, LIMITS) is None
-    other = Failure(code="ENGINE_FAILED", message="", retryable=True)
-    assert [retry_delay(other, number, LIMITS) for number in (1, 2)] == [5.0, 10.0]
