@@ -93,10 +93,10 @@ def check_python() -> None:
 def prepare(groups: set[str]) -> None:
     """Bring `.venv` up to date, keeping the groups that an earlier call added."""
     want = fingerprint()
-    installed = installed_groups(want)
-    if installed is not None and groups <= installed:
+    done, installed = last_set_up()
+    if done == want and groups <= installed:
         return
-    groups |= installed or set()
+    groups |= installed & known_groups()
     sync(find_uv() or fetch_uv(), groups)
     STAMP.write_text(json.dumps({"fingerprint": want, "groups": sorted(groups)}), encoding="utf-8")
 
@@ -113,13 +113,22 @@ def base_python() -> str:
     return str(getattr(sys, "_base_executable", None) or sys.executable)
 
 
-def installed_groups(want: str) -> set[str] | None:
-    """The groups in `.venv` when the last set-up finished with this fingerprint, else None."""
+def last_set_up() -> tuple[str, set[str]]:
+    """The fingerprint of what is in `.venv`, and the groups in it; an empty one where nothing was finished."""
     try:
         stamp = json.loads(STAMP.read_text(encoding="utf-8"))
-        return set(stamp["groups"]) if stamp["fingerprint"] == want and (VENV / "bin" / "python").exists() else None
+        done = stamp["fingerprint"] if (VENV / "bin" / "python").exists() else ""
+        return done, set(stamp["groups"])
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return "", set()
+
+
+def known_groups() -> set[str]:
+    """The dependency groups there are."""
+    import tomllib  # an older Python, which is refused in words, has none
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return set(project["dependency-groups"])
 
 
 def sync(uv: str, groups: set[str]) -> None:
