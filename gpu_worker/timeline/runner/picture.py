@@ -1,0 +1,121 @@
+"""The picture of a film: its chunks encoded side by side, each by an ffmpeg of its own, once for all files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpu_worker.media.ffmpeg import ffmpeg_version, run_ffmpeg
+from gpu_worker.media.graph import Output, Stream, apply, arguments, output, split
+from gpu_worker.timeline.film import Chunk, Film
+from gpu_worker.timeline.pictures import chunk_stream
+from gpu_worker.timeline.runner.encode import PART_MUXERS, Options, video_options
+from gpu_worker.timeline.runner.keep import Keeper
+from gpu_worker.timeline.runner.progress import Meter
+from gpu_worker.timeline.words import script
+from shared.timeline import Encoding
+from shared.timeline.output import VideoCodec
+
+_PIXELS_OF_1080P = 1920 * 1088
+
+
+@dataclass(frozen=True)
+class Target:
+    """One encoding of the film's picture. `name` begins the names of its files."""
+
+    name: str
+    encoding: Encoding
+    codec: VideoCodec
+    encoder: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Crew:
+    """How many ffmpegs run at once, and the threads of each one's encoder."""
+
+    workers: int
+    threads: int
+
+
+def crew(film: Film, chunks: int, cores: int) -> Crew:
+    """Two at once keep two cores busy; more cores go to more ffmpegs first, as far as memory is sure to last."""
+    most = 4 if film.width * film.height <= _PIXELS_OF_1080P else 2
+    workers = max(1, min(cores, chunks, most))
+    return Crew(workers, max(1, cores // workers))
+
+
+def chunk_arguments(film: Film, chunk: Chunk, words: str | None, targets: list[Target], threads: int) -> list[str]:
+    """Arguments that make one part of each target from a chunk. Pure."""
+    whole = chunk_stream(film, chunk, words)
+    copies = split(whole, "split", len(targets)) if len(targets) > 1 else (whole,)
+    return arguments(
+        *(_part(film, chunk, stream, target, threads) for stream, target in zip(copies, targets, strict=True))
+    )
+
+
+def part_name(target: Target, chunk: Chunk) -> str:
+    """The file of a target's part."""
+    return f"{target.name}-{chunk.first}.{PART_MUXERS[target.codec]}"
+
+
+def encode(film: Film, chunks: list[Chunk], targets: list[Target], folder: Path, meter: Meter, keeper: Keeper) -> None:
+    """Make every part of every target in `folder`; those that an earlier run has finished are taken over."""
+    team = crew(film, len(chunks), os.cpu_count() or 1)
+
+    def make(chunk: Chunk) -> None:
+        at = f"{chunk.first / film.fps:.0f} of {film.duration:.0f} s"
+        _make(film, chunk, targets, folder, team.threads, meter.part(f"chunk{chunk.first}", "encoding", at), keeper)
+
+    with ThreadPoolExecutor(team.workers) as pool:
+        in_order([pool.submit(make, chunk) for chunk in chunks], meter)
+
+
+def in_order(futures: list[Future[None]], meter: Meter) -> None:
+    """Wait for all; when one fails, stop the others and raise what it raised."""
+    done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+    failed = next((future for future in done if future.exception()), None)
+    if failed is not None:
+        meter.stop()
+        for future in futures:
+            future.cancel()
+        failed.result()
+
+
+def _make(
+    film: Film, chunk: Chunk, targets: list[Target], folder: Path, threads: int, done: Callable[[float], None],
+    keeper: Keeper,
+) -> None:  # fmt: skip
+    captions = script(film, chunk.first, chunk.first + chunk.frames) if film.output.captions != "none" else ""
+    words = f"words{chunk.first}.ass" if captions else None
+    made = chunk_arguments(film, chunk, words, targets, threads)
+    digest = _digest(made, captions)
+    names = [part_name(target, chunk) for target in targets]
+    if keeper.has(names, digest):
+        done(1.0)
+        return
+    if words:
+        (folder / words).write_text(captions, encoding="utf-8")
+    run_ffmpeg(made, duration=chunk.frames / film.fps, on_progress=done, folder=folder)
+    keeper.keep(names, digest)
+
+
+def _part(film: Film, chunk: Chunk, stream: Stream, target: Target, threads: int) -> Output:
+    if (target.width, target.height) != (film.width, film.height):
+        stream = apply(stream, "scale", target.width, target.height, flags="bicubic")
+    options = video_options(target.encoding, target.encoder, fps=film.fps, threads=threads)
+    muxer = PART_MUXERS[target.codec]
+    plain: Options = {"map_metadata": -1, "map_chapters": -1, "frames:v": chunk.frames, "r": film.fps, "f": muxer}
+    return output((stream,), part_name(target, chunk), **options, **plain)
+
+
+def _digest(made: list[str], captions: str) -> str:
+    """The same for the same work, whatever folder the inputs lie in."""
+    words = [re.sub(r"^file:.*/", "", argument) for argument in made]
+    return hashlib.sha256("\0".join([ffmpeg_version(), *words, captions]).encode()).hexdigest()[:16]

@@ -1,0 +1,138 @@
+"""A film from its plan to its files: picture and sound side by side, then the muxes, then what is taken from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gpu_worker.context import Checkpoints, ProducedFile, Report
+from gpu_worker.media.ffmpeg import ffmpeg_version, run_ffmpeg
+from gpu_worker.media.probe import probe
+from gpu_worker.timeline.audio import render_sound
+from gpu_worker.timeline.film import Chunk, Film
+from gpu_worker.timeline.pictures import FONT_FOLDER, chunks
+from gpu_worker.timeline.runner import space
+from gpu_worker.timeline.runner.encode import CONTAINERS, HARDWARE
+from gpu_worker.timeline.runner.extras import take
+from gpu_worker.timeline.runner.files import File, check, files_of
+from gpu_worker.timeline.runner.finish import SUBTITLES, film_arguments, join_parts, make_gif
+from gpu_worker.timeline.runner.keep import Keeper
+from gpu_worker.timeline.runner.picture import Target, encode, in_order
+from gpu_worker.timeline.runner.progress import Meter
+from gpu_worker.timeline.runner.smart_cut import Copy, between, copies, with_copies
+from gpu_worker.timeline.words import subtitle_text
+from shared.errors import EngineFailed
+from shared.fonts import FONT_DIR
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The files of a film, the main one first, and what made them."""
+
+    files: list[ProducedFile]
+    engine: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A film not yet in its files: ffmpeg's arguments that open each picture of it, and its sound."""
+
+    pictures: dict[Target, list[str]]
+    sound: Path
+    meter: Meter
+    notes: tuple[str, ...] = ()
+    copied_frames: int = 0
+
+
+def render(film: Film, folder: Path, report: Report, checkpoints: Checkpoints | None = None) -> Rendered:
+    """Make every file of the film in `folder`.
+
+    Raises EngineFailed when ffmpeg fails, the disk is too small or a film does not measure as planned.
+    """
+    files = files_of(film)
+    space.check(film, [file.encoding for file in files], folder)
+    (folder / FONT_FOLDER).symlink_to(FONT_DIR)
+    keeper = Keeper(folder, checkpoints or Checkpoints.none())
+    made = _make(film, files, copies(film), folder, report, keeper) or _make(film, files, [], folder, report, keeper)
+    if made is None:
+        raise EngineFailed
+    finished = [_finish(film, file, made, folder) for file in files]
+    return Rendered([*finished, *_beside(film, made, folder)], _engine(film, made))
+
+
+def _make(
+    film: Film, files: list[File], copied: list[Copy], folder: Path, report: Report, keeper: Keeper
+) -> Made | None:
+    """Picture and sound, at the same time, by processes of their own; None when what was copied fails its check."""
+    targets = list(dict.fromkeys(file.picture for file in files if file.picture))
+    whole = chunks(film) if targets else []
+    todo = between(film, copied, whole) if copied else whole
+    meter = Meter(report, _weights(todo, files, film))
+    with ThreadPoolExecutor(2) as pool:
+        sound = pool.submit(render_sound, film, folder, meter.part("sound", "mixing", "mixing the sound"))
+        picture = pool.submit(encode, film, todo, targets, folder, meter, keeper)
+        in_order([picture, sound], meter)
+    master = sound.result()
+    if not copied:
+        pictures = {target: join_parts(film, todo, target, folder) for target in targets}
+    elif joined := with_copies(film, copied, todo, targets[0], folder):
+        pictures = {targets[0]: joined}
+    else:
+        return None
+    return Made(pictures, master.path, meter, tuple(master.notes), sum(copy.end - copy.first for copy in copied))
+
+
+def _weights(todo: list[Chunk], files: list[File], film: Film) -> dict[str, float]:
+    """In frames, by what the parts take in comparison."""
+    return (
+        {f"chunk{chunk.first}": float(chunk.frames) for chunk in todo}
+        | {"sound": film.frames / 10}
+        | {file.name: film.frames / (3 if file.encoding.format == "gif" else 20) for file in files}
+    )
+
+
+def _finish(film: Film, file: File, made: Made, folder: Path) -> ProducedFile:
+    done = made.meter.part(file.name, "muxing", f"writing {file.name}")
+    picture = made.pictures[file.picture] if file.picture else None
+    if picture and file.encoding.format == "gif":
+        make_gif(film, picture, folder, file.name, done)
+    else:
+        if film.output.captions in ("soft", "both"):
+            (folder / SUBTITLES).write_text(subtitle_text(film, "srt"), encoding="utf-8")
+        arguments = film_arguments(film, file.encoding, picture, made.sound, file.name)
+        run_ffmpeg(arguments, duration=film.duration, on_progress=done, folder=folder)
+    measured = probe(folder / file.name)
+    check(film, file, measured)
+    return ProducedFile(
+        folder / file.name,
+        kind="video" if file.picture else "audio",
+        content_type=CONTAINERS[file.encoding.format].content_type,
+        width=measured.width,
+        height=measured.height,
+        duration_seconds=round(measured.duration, 3),
+        fps=measured.fps,
+    )
+
+
+def _beside(film: Film, made: Made, folder: Path) -> Iterator[ProducedFile]:
+    for picture in list(made.pictures.values())[:1]:
+        yield from take(film, picture, folder)
+    for form in film.output.subtitles:
+        path = folder / f"film.{form}"
+        path.write_text(subtitle_text(film, form), encoding="utf-8")
+        yield ProducedFile(path, "subtitles", "application/x-subrip" if form == "srt" else "text/vtt")
+
+
+def _engine(film: Film, made: Made) -> dict[str, Any]:
+    encoders = list(dict.fromkeys(target.encoder for target in made.pictures))
+    card = any(encoder in HARDWARE.values() for encoder in encoders)
+    engine: dict[str, Any] = {"name": "ffmpeg", "version": ffmpeg_version(), "device": "cuda" if card else "cpu"}
+    engine["encoders"] = encoders
+    if made.copied_frames:
+        engine["copied_frames"] = made.copied_frames
+    if notes := [*film.notes, *made.notes]:
+        engine["notes"] = notes
+    return engine
