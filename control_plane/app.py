@@ -37,7 +37,7 @@ from control_plane.endpoints.directory import EndpointDirectory
 from control_plane.endpoints.local.endpoint import LocalEndpoint
 from control_plane.endpoints.port import LOCAL, Endpoint
 from control_plane.endpoints.runpod import RunPodEndpoint
-from control_plane.jobs import queries
+from control_plane.jobs import queries, verbs
 from control_plane.jobs.table import JobTable
 from control_plane.ledger.billing import Billing
 from control_plane.ledger.budget import Budget, Caps
@@ -68,7 +68,8 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _running(app, settings, base_url, endpoint, limits or Limits(skew=settings.skew_seconds), clock):
+        ours = limits or Limits(skew=settings.skew_seconds, max_attempts=settings.max_attempts)
+        async with _running(app, settings, base_url, endpoint, ours, clock):
             yield
 
     app = FastAPI(title="Rushes", version=health.VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
@@ -118,7 +119,8 @@ async def _running(
     callback_base = settings.public_url or (base_url if local else None)
     sending = Sending(settings.in_flight_limit, references, stores.current.name, callback_base, settings.public_url)
     budget = Budget(Prices(settings.gpu_usd_per_second, free={LOCAL}), Caps.in_usd(*settings.caps_usd))
-    world = World(table, endpoints, stores, clock, limits, budget)
+    store_check = StoreCheck(stores.current)
+    world = World(table, endpoints, stores, clock, limits, store_check, budget)
     dispatcher = Dispatcher(world, sending)
     sender = WebhookSender(
         table,
@@ -128,16 +130,19 @@ async def _running(
         allow_private=settings.allow_private_urls,
     )
     keep = Retention(settings.retention_event_days, settings.retention_leftover_days, settings.retention_output_days)
-    store_check = StoreCheck(stores.current)
     app.state.signer = signer
     app.state.services = services = Services(
         table, dispatcher, monitor, monitors, references, stores, files_store, sender, clock,
         settings.signed_url_seconds, budget, endpoints, _billing(settings), store_check,
     )  # fmt: skip
+
+    async def tell(trouble: str | None) -> None:
+        await table.do(verbs.explain_store, trouble, clock())
+
     if local is not None:
         await local.start()
     running = {"dispatcher": dispatcher.run(), "monitor": monitor.run(), "webhooks": sender.run()}
-    running |= {"upkeep": Upkeep(table, stores, clock, keep).run(), "store-check": store_check.run()}
+    running |= {"upkeep": Upkeep(table, stores, clock, keep).run(), "store-check": store_check.run(tell)}
     running["bookkeeper"] = Bookkeeper(world).run()
     running |= {f"monitor-{kind}": special.run() for kind, special in monitors.items()}
     tasks = [asyncio.create_task(work, name=name) for name, work in running.items()]

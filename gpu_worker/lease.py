@@ -8,13 +8,15 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar
 
 from shared.errors import RushesError, StorageFailed
-from shared.storage.base import ObjectStore
+from shared.storage.base import ObjectStore, StoredObject
+from shared.storage.registers import open_registers
 from shared.wire import Claim, Result, WorkerInput, claim_key, result_key
 
 Clock = Callable[[], datetime]
@@ -105,11 +107,15 @@ async def hold(held: Hold, work: Coroutine[Any, Any, T]) -> T:
 
 async def persistently(seconds: float, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Make a blocking call to the store from a thread, again and again until `seconds` after its first failure."""
+    return await _until_answered(seconds, partial(asyncio.to_thread, call, *args, **kwargs))
+
+
+async def _until_answered(seconds: float, ask: Callable[[], Awaitable[T]]) -> T:
     loop = asyncio.get_running_loop()
     until, pause = math.inf, 0.25
     while True:
         try:
-            return await asyncio.to_thread(call, *args, **kwargs)
+            return await ask()
         except StorageFailed as failed:
             until = min(until, loop.time() + seconds)
             if not failed.retryable_now or loop.time() + pause > until:
@@ -231,13 +237,13 @@ class AttemptFiles:
     """The two files that decide about one attempt. Times are seconds of patience with a failing store."""
 
     def __init__(self, store: ObjectStore, job: WorkerInput) -> None:
-        self._store = store
+        self._registers = open_registers(store, job.settle_seconds)
         self._claim_key = claim_key(job.job_id, job.attempt)
         self._result_key = result_key(job.job_id, job.attempt)
 
     async def read_claim(self, patience: float) -> tuple[Claim | None, str]:
         """The claim and its ETag; no claim where there is a tombstone or nothing."""
-        stored = await persistently(patience, self._store.get, self._claim_key)
+        stored = await self._get(self._claim_key, patience)
         if stored is None:
             return None, ""
         message = json.loads(stored.body)
@@ -247,26 +253,32 @@ class AttemptFiles:
         """Create the claim, or replace the one with `etag`. The new ETag, or None when another was there first."""
         key, body = self._claim_key, claim.model_dump_json().encode()
         if etag is None:
-            written = await persistently(patience, self._store.put_if_absent, key, body)
+            written = await self._create(key, body, patience)
         else:
-            written = await persistently(patience, self._store.put_if_match, key, body, etag)
+            written = await _until_answered(patience, lambda: self._registers.put_if_match(key, body, etag))
         if written is not None:
             return written
         # Taken, or an earlier try of this very write got through and only its answer was lost.
-        stored = await persistently(patience, self._store.get, key)
+        stored = await self._get(key, patience)
         return stored.etag if stored and stored.body == body else None
 
     async def read_result(self, patience: float) -> Result | None:
         """How the attempt ended; None while it is undecided."""
-        stored = await persistently(patience, self._store.get, self._result_key)
+        stored = await self._get(self._result_key, patience)
         return Result.model_validate_json(stored.body) if stored else None
 
     async def write_result(self, result: Result, patience: float) -> Result:
         """Decide how the attempt ended and return that; what another wrote when we come second."""
         body = json.dumps(result.dump()).encode()
-        if await persistently(patience, self._store.put_if_absent, self._result_key, body):
+        if await self._create(self._result_key, body, patience):
             return result
         return await self.read_result(patience) or result
+
+    async def _get(self, key: str, patience: float) -> StoredObject | None:
+        return await _until_answered(patience, lambda: self._registers.get(key))
+
+    async def _create(self, key: str, body: bytes, patience: float) -> str | None:
+        return await _until_answered(patience, lambda: self._registers.put_if_absent(key, body))
 
 
 def _holder(claim: Claim) -> tuple[str, str, int]:

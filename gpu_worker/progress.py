@@ -53,8 +53,10 @@ class ProgressSender:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._sending.cancel()
-        await asyncio.gather(self._sending, return_exceptions=True)
-        await self._session.close()
+        try:
+            await asyncio.gather(self._sending, return_exceptions=True)
+        finally:  # also when the job is canceled once more at this moment
+            await self._session.close()
         if self._sdk_used_at is not None and kind is not asyncio.CancelledError:
             await asyncio.sleep(self._sdk_used_at + self._sdk_interval - asyncio.get_running_loop().time())
 

@@ -1,8 +1,7 @@
-"""The two keys that decide an attempt, read and put. Blocking stores are called in threads."""
+"""The two keys that decide an attempt, read and put. Only what has settled is read: the plane acts on it for good."""
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 
 from pydantic import TypeAdapter, ValidationError
@@ -10,15 +9,15 @@ from pydantic import TypeAdapter, ValidationError
 from control_plane.faults import fault
 from control_plane.jobs.records import AttemptRecord, Ref
 from shared.errors import StorageFailed
-from shared.storage.base import ObjectStore
+from shared.storage.registers import Registers
 from shared.wire import Claim, Failure, Result, Tombstone, claim_key, result_key
 
 _CLAIM: TypeAdapter[Claim | Tombstone] = TypeAdapter(Claim | Tombstone)
 
 
-async def read_result(store: ObjectStore, ref: Ref) -> Result | None:
+async def read_result(registers: Registers, ref: Ref) -> Result | None:
     """How the attempt ended, if anybody has decided. StorageFailed when what is there cannot be understood."""
-    found = await asyncio.to_thread(store.get, result_key(ref.job_id, ref.number))
+    found = await registers.settled(result_key(ref.job_id, ref.number))
     return _parse_result(found.body) if found else None
 
 
@@ -29,12 +28,12 @@ def _parse_result(body: bytes) -> Result:
         raise StorageFailed("The result of the job in the store cannot be read") from wrong
 
 
-async def read_claim(store: ObjectStore, ref: Ref) -> Claim | Tombstone | None:
+async def read_claim(registers: Registers, ref: Ref) -> Claim | Tombstone | None:
     """Who runs the attempt, or that nobody may.
 
     A claim under another token (an older life of a restored database) bars ours from ever starting: a tombstone.
     """
-    found = await asyncio.to_thread(store.get, claim_key(ref.job_id, ref.number))
+    found = await registers.settled(claim_key(ref.job_id, ref.number))
     if found is None:
         return None
     try:
@@ -46,16 +45,16 @@ async def read_claim(store: ObjectStore, ref: Ref) -> Claim | Tombstone | None:
     return claim
 
 
-async def put_tombstone(store: ObjectStore, ref: Ref, at: datetime) -> bool:
+async def put_tombstone(registers: Registers, ref: Ref, at: datetime) -> bool:
     """Close the attempt; False when a worker claimed it first (or the tombstone is there already)."""
     body = Tombstone(token=ref.token, at=at).model_dump_json().encode()
     fault("before_tombstone")
-    won = await asyncio.to_thread(store.put_if_absent, claim_key(ref.job_id, ref.number), body) is not None
+    won = await registers.put_if_absent(claim_key(ref.job_id, ref.number), body) is not None
     fault("after_tombstone")
     return won
 
 
-async def put_ending(store: ObjectStore, attempt: AttemptRecord, failure: Failure | None) -> Result:
+async def put_ending(registers: Registers, attempt: AttemptRecord, failure: Failure | None) -> Result:
     """Decide how the attempt ended (canceled when `failure` is None), unless somebody has; the decision that stands."""
     mine = Result(
         job_id=attempt.job_id, attempt=attempt.number, run=attempt.run, error=failure, canceled=failure is None
@@ -63,8 +62,8 @@ async def put_ending(store: ObjectStore, attempt: AttemptRecord, failure: Failur
     key = result_key(attempt.job_id, attempt.number)
     body = mine.model_dump_json(exclude_none=True).encode()
     fault("before_ending")
-    won = await asyncio.to_thread(store.put_if_absent, key, body) is not None
+    won = await registers.put_if_absent(key, body) is not None
     fault("after_ending")
     if won:
         return mine
-    return await read_result(store, attempt.ref) or mine
+    return await read_result(registers, attempt.ref) or mine

@@ -19,7 +19,8 @@ from shared.wire import Claim, Failure, Result, Tombstone
 class Facts:
     """What one look found. `submissions` has those whose status could be read, `unread` those whose could not.
 
-    The statuses are read before the bucket: a submission that is over has written all it ever will.
+    The statuses are read before the bucket: a submission that is over has written all it ever will. `may_send_again`
+    is False where the store does not enforce the conditions that keep two submissions of an attempt apart.
     """
 
     now: int
@@ -27,6 +28,7 @@ class Facts:
     unread: frozenset[str] = frozenset()
     claim: Claim | Tombstone | None = None
     result: Result | None = None
+    may_send_again: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,18 @@ class SendAgain:
 
 
 @dataclass(frozen=True)
+class AwaitStart:
+    """The same, but it may not be submitted twice: it shows itself, or it is closed once it cannot start any more."""
+
+
+@dataclass(frozen=True)
 class Watch:
     """All is in order: note what was seen and look again later."""
 
     claim: Claim | None = None
 
 
-Decision = Obey | Closed | Close | Abandon | SendAgain | Watch
+Decision = Obey | Closed | Close | Abandon | SendAgain | AwaitStart | Watch
 
 LOST = Failure(code="WORKER_LOST", message="The worker vanished before the job was finished", retryable=True)
 NO_RESULT = Failure(
@@ -114,7 +121,7 @@ def _unclaimed(attempt: AttemptRecord, cancel_wanted: bool, facts: Facts, limits
     if cancel_wanted or all_over or _too_late(attempt, facts, limits):
         return Close(_why_never_started(attempt, facts, limits))
     if not known and not facts.unread and facts.now >= attempt.sent_at + limits.unknown_grace * 1000:
-        return SendAgain()
+        return SendAgain() if facts.may_send_again else AwaitStart()
     return Watch()
 
 

@@ -52,6 +52,7 @@ class Dispatcher:
     async def run(self) -> None:
         """Take over what an earlier life left, then send what waits, for ever. A disk in trouble only delays it."""
         await self._through_trouble(self._take_over)
+        await self._world.store_check.answered()
         while True:
             changed = asyncio.ensure_future(self._world.table.changed(None, self._idle_for()))
             freed = asyncio.ensure_future(self._freed.wait())
@@ -232,6 +233,7 @@ class Dispatcher:
             start_before=to_datetime(attempt.start_before),
             deadline_seconds=attempt.deadline_seconds,
             callback_url=base and f"{base}/callbacks/{attempt.token}",
+            settle_seconds=self._world.store_check.settle_seconds(attempt.store),
         )
         return message.model_dump(mode="json")
 

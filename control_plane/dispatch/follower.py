@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pydantic import ValidationError
 
@@ -19,6 +20,7 @@ from control_plane.dispatch import bucket
 from control_plane.dispatch.decide import (
     NO_RESULT,
     Abandon,
+    AwaitStart,
     Close,
     Closed,
     Decision,
@@ -28,8 +30,10 @@ from control_plane.dispatch.decide import (
     Watch,
     decide,
 )
-from control_plane.dispatch.limits import Limits, retry_delay
+from control_plane.dispatch.limits import Limits
 from control_plane.dispatch.pace import Pace
+from control_plane.dispatch.retries import next_try
+from control_plane.dispatch.store_check import StoreCheck
 from control_plane.endpoints.directory import EndpointDirectory
 from control_plane.endpoints.port import Endpoint, EndpointError, RemoteJob, RemoteStatus
 from control_plane.faults import fault
@@ -39,8 +43,8 @@ from control_plane.jobs.table import JobTable
 from control_plane.ledger.budget import CODE, Budget
 from shared.errors import RushesError
 from shared.states import AttemptState
-from shared.storage.base import ObjectStore
 from shared.storage.directory import StoreDirectory
+from shared.storage.registers import Registers
 from shared.wire import Claim, Failure, Progress, Result, attempt_prefix
 
 log = logging.getLogger(__name__)
@@ -59,6 +63,7 @@ class World:
     stores: StoreDirectory
     clock: Clock
     limits: Limits
+    store_check: StoreCheck
     budget: Budget = field(default_factory=Budget)
     pace: Pace = field(default_factory=Pace)
 
@@ -77,9 +82,9 @@ class Follower:
         self._woken = asyncio.Event()
         self._result_is_near = False
 
-    @property
-    def _store(self) -> ObjectStore:
-        return self._world.stores.at(self._store_name)
+    @cached_property
+    def _registers(self) -> Registers:
+        return self._world.store_check.registers(self._world.stores.at(self._store_name))
 
     def wake(self, *, result_is_near: bool = False) -> None:
         """Look now. `result_is_near`: the worker said it has finished, so the bucket comes first."""
@@ -88,6 +93,7 @@ class Follower:
 
     async def run(self) -> None:
         """Until the attempt has ended. Trouble with the endpoint, the store or the disk only delays it."""
+        await self._world.store_check.answered()
         self._world.pace.followers += 1
         try:
             await self._follow()
@@ -125,7 +131,7 @@ class Follower:
         decision = decide(attempt, wanted, facts, self._world.limits)
         if isinstance(decision, Watch) and not wanted and (too_dear := self._past_cap(attempt, job)):
             # Decided before it is stopped, or the worker would say that it was canceled.
-            await bucket.put_ending(self._store, attempt, too_dear)
+            await bucket.put_ending(self._registers, attempt, too_dear)
             decision = Abandon(too_dear)
         return await self._act(decision, attempt, job, facts)
 
@@ -143,16 +149,17 @@ class Follower:
     async def _look(self, attempt: AttemptRecord, *, cancel_wanted: bool) -> Facts:
         if self._result_is_near:
             self._result_is_near = False
-            result = await bucket.read_result(self._store, self._ref)
+            result = await bucket.read_result(self._registers, self._ref)
             if result is not None:
                 return Facts(self._world.clock(), {}, result=result)
         answers, unread = await self._read_statuses()
         now = self._world.clock()
         if not self._bucket_may_tell(attempt, answers, unread, cancel_wanted, now):
             return Facts(now, answers, unread)
-        result = await bucket.read_result(self._store, self._ref)
-        claim = None if result else await bucket.read_claim(self._store, self._ref)
-        return Facts(now, answers, unread, claim, result)
+        result = await bucket.read_result(self._registers, self._ref)
+        claim = None if result else await bucket.read_claim(self._registers, self._ref)
+        may_send_again = self._world.store_check.settle_seconds(self._store_name) is None
+        return Facts(now, answers, unread, claim, result, may_send_again)
 
     async def _read_statuses(self) -> tuple[dict[str, RemoteJob], frozenset[str]]:
         submissions = self._world.table.ask(queries.submissions_of_attempt, self._ref.job_id, self._ref.number)
@@ -205,17 +212,19 @@ class Follower:
                 await self._end(failure, attempt, job)
             case Close(failure):
                 # Closed before it is canceled: a worker that claims at this moment keeps its job.
-                if not await bucket.put_tombstone(self._store, self._ref, to_datetime(facts.now)):
+                if not await bucket.put_tombstone(self._registers, self._ref, to_datetime(facts.now)):
                     return 0.0
                 await self._cancel_remotely(facts)
                 await self._end(failure, attempt, job)
             case Abandon(failure):
                 await self._cancel_remotely(facts)
-                stands = await bucket.put_ending(self._store, attempt, None if job.cancel_requested_at else failure)
+                stands = await bucket.put_ending(self._registers, attempt, None if job.cancel_requested_at else failure)
                 await self._note_usage(stands, attempt, facts)
                 await self._obey(stands, attempt, job)
             case SendAgain():
                 await self._send_again(attempt)
+            case AwaitStart():
+                await self._world.table.do(verbs.not_sent_again, self._ref, facts.now)
             case Watch(claim):
                 await self._watch(claim, attempt, facts)
                 if job.cancel_requested_at is not None:
@@ -234,7 +243,7 @@ class Follower:
             outputs = [output.model_dump(mode="json", exclude_none=True) for output in result.outputs]
             now = self._world.clock()
             fault("before_success")
-            await self._world.table.do(verbs.succeed, self._ref, outputs, result.engine, self._store.name, now)
+            await self._world.table.do(verbs.succeed, self._ref, outputs, result.engine, self._store_name, now)
 
     async def _note_usage(self, result: Result, attempt: AttemptRecord, facts: Facts) -> None:
         """For the ledger, before the attempt is settled: the worker's GPU and how long it ran by its own account."""
@@ -254,14 +263,14 @@ class Follower:
     ) -> None:
         """The attempt is over without success: the job is CANCELED, tried again, or FAILED."""
         fault("before_attempt_ends")
-        table, now = self._world.table, self._world.clock()
-        delay = retry_delay(failure, attempt.number, self._world.limits)
+        table, limits, now = self._world.table, self._world.limits, self._world.clock()
+        earlier = [one.outcome for one in table.ask(queries.attempts_of_job, job.id) if one.number < attempt.number]
+        again = next_try(job.id, job.type, failure, earlier, limits.max_attempts)
         if job.cancel_requested_at is not None:
             await table.do(verbs.canceled, self._ref, now)
-        elif delay is not None:
-            message = f"{failure.message}. Trying again ({attempt.number + 1} of {self._world.limits.max_attempts})"
-            ready_at = now + round(delay * 1000)
-            await table.do(verbs.requeue, self._ref, failure.code, message, ready_at, now)
+        elif again is not None:
+            ready_at = now + round(again.seconds * limits.rest * 1000)
+            await table.do(verbs.requeue, self._ref, failure.code, again.message, ready_at, now)
         else:
             await table.do(verbs.fail, self._ref, failure.code, failure.message, engine, now)
 
@@ -275,7 +284,7 @@ class Follower:
         """An attempt sent twice has a second id that may still wait: it would only start a worker for nothing."""
         submissions = self._world.table.ask(queries.submissions_of_attempt, self._ref.job_id, self._ref.number)
         if len(submissions) > 1:
-            claim = await bucket.read_claim(self._store, self._ref)
+            claim = await bucket.read_claim(self._registers, self._ref)
             holder = claim.runpod_job_id if isinstance(claim, Claim) else None
             await self._cancel([s.runpod_id for s in submissions if s.runpod_id != holder])
 

@@ -1,6 +1,7 @@
 """What both stores promise. Blocking calls: async callers use a thread.
 
 Conditional puts are the ground everything stands on: of any number of writers racing for one key, exactly one wins.
+Some servers that speak S3 ignore the conditions: `probe` finds that out, and `registers` does without.
 Keys are checked by `shared.references.check_key`. A store that cannot answer raises StorageFailed.
 """
 
@@ -85,6 +86,10 @@ class ObjectStore(Protocol):
     @property
     def name(self) -> str:
         """`local`, or `s3://<bucket>@<endpoint host>`."""
+        ...
+
+    def with_timeout(self, seconds: float) -> ObjectStore:
+        """The same store, tried once a call and given up after `seconds`; a store on this machine just answers."""
         ...
 
     def put_if_absent(self, key: str, body: bytes, content_type: str = "application/json") -> str | None:

@@ -128,6 +128,10 @@ class LocalStore:
             raise StorageFailed("The store failed: its folder holds a link, which is not followed.", retryable=False)
         return path
 
+    def with_timeout(self, seconds: float) -> LocalStore:  # noqa: ARG002 - a disk does not keep one waiting
+        """See ObjectStore."""
+        return self
+
     def put_if_absent(self, key: str, body: bytes, content_type: str = "application/json") -> str | None:  # noqa: ARG002 - by the key
         """See ObjectStore."""
         target = self.path(key)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from functools import lru_cache
+from copy import copy
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,13 +27,18 @@ from shared.storage.base import ObjectInfo, SignedUpload, StoredObject, content_
 from shared.storage.signing import content_disposition, window
 
 _TRANSFER = TransferConfig(multipart_threshold=64 << 20, multipart_chunksize=32 << 20, max_concurrency=4)
-_CONFLICT_PAUSES_SECONDS = (0.1, 0.3, 1.0)
+_CONFLICT_PAUSES_SECONDS: tuple[float, ...] = (0.1, 0.3, 1.0)
 _LONGEST_EXPIRY_SECONDS = 7 * 24 * 3600
 _VIRTUAL_STYLE_HOSTS = (".amazonaws.com", ".r2.cloudflarestorage.com")
 
 
 def _client(
-    bucket: str, endpoint_url: str | None, region: str | None, key_id: str | None, secret: str | None
+    bucket: str,
+    endpoint_url: str | None,
+    region: str | None,
+    key_id: str | None,
+    secret: str | None,
+    timeout: float | None = None,
 ) -> BaseClient:
     host = urlsplit(endpoint_url or "https://s3.amazonaws.com").hostname or ""
     # No certificate covers a bucket name with a dot in it as a part of the host.
@@ -48,9 +54,9 @@ def _client(
             s3={"addressing_style": "virtual" if virtual_style else "path"},
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
-            connect_timeout=5,
-            read_timeout=30,
-            retries={"mode": "standard", "total_max_attempts": 4},
+            connect_timeout=timeout / 2 if timeout else 5,
+            read_timeout=timeout / 2 if timeout else 30,
+            retries={"mode": "standard", "total_max_attempts": 1 if timeout else 4},
             max_pool_connections=32,
         ),
     )
@@ -111,10 +117,23 @@ class S3Store:
         self.name = f"s3://{bucket}@{urlsplit(endpoint_url or 'https://s3.amazonaws.com').netloc}"
         self._bucket = bucket
         self._public_base_url = public_base_url
-        self._client = _client(bucket, endpoint_url, region, access_key_id, secret_access_key)
+        self._open_client = partial(_client, bucket, endpoint_url, region, access_key_id, secret_access_key)
+        self._client = self._open_client()
+        self._conflict_pauses = _CONFLICT_PAUSES_SECONDS
+        self._hurried: dict[float, S3Store] = {}
         # Conditional puts that may have arrived though no answer was heard; see _put_if.
         self._unheard: set[tuple[str, bytes]] = set()
         self._signed_in_window = lru_cache(maxsize=4096)(self._sign_get)
+
+    def with_timeout(self, seconds: float) -> S3Store:
+        """See ObjectStore. Made once and kept: a client costs tens of milliseconds."""
+        if seconds not in self._hurried:
+            hurried = copy(self)
+            hurried._client = self._open_client(timeout=seconds)
+            hurried._conflict_pauses = ()
+            hurried._unheard = set()
+            self._hurried[seconds] = hurried
+        return self._hurried[seconds]
 
     def put_if_absent(self, key: str, body: bytes, content_type: str = "application/json") -> str | None:
         """See ObjectStore. Bodies of racing writers must differ, see `_put_if`."""
@@ -221,7 +240,7 @@ class S3Store:
         """The new ETag or None, and whether the put was sent more than once before it was refused."""
         arguments = {"Bucket": self._bucket, "Key": key, "Body": body, "ContentType": content_type} | condition
         retried = False
-        for pause in (*_CONFLICT_PAUSES_SECONDS, None):
+        for pause in (*self._conflict_pauses, None):
             try:
                 return str(self._client.put_object(**arguments)["ETag"]), retried
             except ClientError as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from control_plane.clock import system_clock
+from control_plane.dispatch.retries import rule_of
 from control_plane.jobs import queries
 from control_plane.jobs.database import connect
 from control_plane.jobs.records import AttemptRecord, EventRecord, JobRecord
@@ -18,7 +19,7 @@ from shared.storage.local import LocalStore
 from shared.wire import Result, result_key
 from tests.campaign.execution import Execution
 from tests.campaign.ledger import Books, audit_ledger
-from tests.campaign.violation import Violation
+from tests.campaign.violation import STOPS_BY_ITS_LEASE, Violation
 from tests.standins.fleet import Fleet
 
 
@@ -118,11 +119,14 @@ def _state(evidence: Evidence, job: JobRecord, executions: list[Execution]) -> I
 
 
 def _failure(evidence: Evidence, job: JobRecord) -> Iterator[Violation]:
-    """FAILED needs a reason that lasts, or every attempt used up."""
+    """FAILED needs a reason that lasts, or every attempt its error is worth used up."""
     result = evidence.result(job.id, job.attempts) if job.attempts else None
     for_good = result is not None and result.error is not None and not result.error.retryable
     refused = job.error_code == "ENDPOINT_REFUSED" and job.id in evidence.fleet.refused_for_good
-    if not (for_good or refused or job.attempts >= evidence.max_attempts):
+    code = job.error_code or ""
+    alike = [attempt.outcome for attempt in evidence.attempts[job.id]].count(code)
+    used_up = job.attempts >= evidence.max_attempts or alike >= rule_of(job.type, code).attempts
+    if not (for_good or refused or used_up):
         yield Violation("FAILED only for good", job.id, f"{job.error_code} after {job.attempts} attempts")
 
 
@@ -157,7 +161,7 @@ def _overlaps(job: JobRecord, executions: list[Execution]) -> Iterator[Violation
         if is_shared(first, executions):
             if until > first.lease_until:
                 late = f"{first.worker}, by {until - first.lease_until:.3f} s"
-                yield Violation("a worker that shares its id stops by its lease", job.id, late)
+                yield Violation(STOPS_BY_ITS_LEASE, job.id, late)
             continue
         for second in executions[number + 1 :]:
             if second.runpod_id == first.runpod_id:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gpu_worker.context import Produced, ProducedFile, Report
-from gpu_worker.job_process import JobOrder, JobProcess
+from gpu_worker.job_process import JobOrder, JobProcess, Keep
 from shared.errors import RushesError, StorageFailed
 from shared.storage.base import StoredObject
 from shared.storage.local import LocalStore
@@ -63,8 +63,8 @@ class TimedWork(JobProcess):
         self._seconds = seconds
         self._failure = failure
 
-    async def run(self, order: JobOrder, report: Report) -> Produced:
-        """See JobProcess."""
+    async def run(self, order: JobOrder, report: Report, keep: Keep | None = None) -> Produced:
+        """See JobProcess. It keeps nothing for a next try."""
         self._execution.work_began = time.time()
         try:
             for step in range(4):

@@ -8,6 +8,7 @@ kills itself there with SIGKILL, which no handler survives. It dies with its par
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -85,6 +86,7 @@ class Life:
             look_every=0.5,
             look_every_with_callbacks=3.0,
             max_attempts=self.max_attempts,
+            rest=0.2,
         )
 
 
@@ -137,7 +139,8 @@ class PlaneProcess:
     async def kill(self) -> None:
         """SIGKILL."""
         if self._pid is not None and self._ended is not None and not self._ended.done():
-            os.kill(self._pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it reached its fault point at this very moment
+                os.kill(self._pid, signal.SIGKILL)
             await self._ended
 
     async def _wait(self) -> None:

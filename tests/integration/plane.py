@@ -17,6 +17,7 @@ from control_plane.dispatch.dispatcher import Dispatcher, Sending
 from control_plane.dispatch.follower import World
 from control_plane.dispatch.limits import Limits
 from control_plane.dispatch.references import References
+from control_plane.dispatch.store_check import SETTLE_SECONDS, StoreCheck
 from control_plane.endpoints.departed import DepartedEndpoint
 from control_plane.endpoints.directory import EndpointDirectory
 from control_plane.endpoints.runpod import RunPodEndpoint
@@ -26,6 +27,7 @@ from control_plane.jobs.table import JobTable
 from control_plane.ledger.budget import Budget
 from shared.job_types import JobType
 from shared.states import JobStatus
+from shared.storage.base import ObjectStore
 from shared.storage.directory import StoreDirectory
 from shared.storage.local import LocalStore
 from shared.wire import Claim, Failure, OutputFile, Progress, Result, WorkerInput, claim_key, result_key
@@ -39,7 +41,7 @@ PARAMS = {"text": "hello"}
 class Worker:
     """What a real worker does to the bucket, one step at a time."""
 
-    store: LocalStore
+    store: ObjectStore
     job: StandInJob
     run: int = 1
     etag: str | None = None
@@ -91,7 +93,7 @@ class Plane:
     """A job table, a dispatcher on it, and the stand-in it sends to."""
 
     table: JobTable
-    store: LocalStore
+    store: ObjectStore
     runpod: RunPodStandIn
     dispatcher: Dispatcher
     task: asyncio.Task[None]
@@ -159,12 +161,16 @@ async def running_plane(
     in_flight: int = 100,
     clock: Clock = system_clock,
     budget: Budget | None = None,
+    store: ObjectStore | None = None,
+    settle_seconds: float = SETTLE_SECONDS,
 ) -> AsyncIterator[Plane]:
     """A plane in `folder`; entering it again on the same folder is a restart."""
     table = await JobTable.open(folder / "rushes.db")
-    store = LocalStore(folder / "objects")
+    store = store or LocalStore(folder / "objects")
+    store_check = StoreCheck(store, settle_seconds)
+    await store_check.look()
     endpoints = EndpointDirectory(RunPodEndpoint(runpod.url, runpod.key, sleep=_at_once), {}, DepartedEndpoint)
-    world = World(table, endpoints, StoreDirectory(store), clock, limits, budget or Budget())
+    world = World(table, endpoints, StoreDirectory(store), clock, limits, store_check, budget or Budget())
     references = References(None, lambda job_id: table.ask(queries.job_by_id, job_id))
     dispatcher = Dispatcher(world, Sending(in_flight, references, store.name, "http://127.0.0.1:1"))
     plane = Plane(table, store, runpod, dispatcher, asyncio.create_task(dispatcher.run()), world)

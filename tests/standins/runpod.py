@@ -80,10 +80,11 @@ class StandInJob:
     shown: dict[str, Any] = field(default_factory=dict)
     forgotten: bool = False
     worker_id: str = "w0rker"
+    delay_ms: int = 40
 
     def start(self) -> None:
         self.status = "IN_PROGRESS"
-        self.shown = {"delayTime": 40, "executionTime": 0, "workerId": self.worker_id}
+        self.shown = {"delayTime": self.delay_ms, "executionTime": 0, "workerId": self.worker_id}
 
     def progress(self, output: Any) -> None:
         self._change("IN_PROGRESS", output=output)
@@ -110,7 +111,7 @@ class StandInJob:
 
     def _change(self, status: str, **shown: Any) -> None:
         if self.status in ("IN_QUEUE", "IN_PROGRESS"):
-            times = {"delayTime": 40, "executionTime": 120, "workerId": self.worker_id}
+            times = {"delayTime": self.delay_ms, "executionTime": 120, "workerId": self.worker_id}
             self.status, self.shown = status, {**times, **shown}
 
 

@@ -35,10 +35,8 @@ def run(job_type: JobType, params: AnyParams, context: JobContext) -> Produced:
             while not Path(rest).exists():
                 time.sleep(0.01)
             return write(context, "late")
-        case "fail":
-            raise EngineFailed(rest)
-        case "bug":
-            raise ValueError("/secret/path")
+        case "fail" | "memory" | "bug":
+            raise {"fail": EngineFailed(rest), "memory": MemoryError(), "bug": ValueError("/secret/path")}[verb]
         case "goes-on":
             return go_on(context, stored=Path(rest))
         case "die":

@@ -27,9 +27,11 @@ MESSAGES: list[tuple[BaseModel, str]] = [
         WorkerInput(
             job_id="j", attempt=1, token="t", job_type=JobType.EXPORT, params={}, output_prefix="jobs/j/1/",
             start_before=WHEN, deadline_seconds=600, callback_url="https://plane/callbacks/t",
+            settle_seconds=12,
         ),
         '{"protocol":1,"job_id":"j","attempt":1,"token":"t","job_type":"EXPORT","params":{},"output_prefix":"jobs/j/1/",'
-        '"start_before":"2026-01-02T03:04:05Z","deadline_seconds":600.0,"callback_url":"https://plane/callbacks/t"}',
+        '"start_before":"2026-01-02T03:04:05Z","deadline_seconds":600.0,"callback_url":"https://plane/callbacks/t",'
+        '"settle_seconds":12.0}',
     ),
     (
         Claim(token="t", runpod_job_id="r-u1", worker_id="w", run=1, claimed_at=WHEN, expires_at=WHEN),
