@@ -21,7 +21,7 @@ test: ## Run every test, the S3 suite against a real S3 server included. A part:
 	@$(SETUP) dev s3-server
 	@$(BIN)/python -m pytest -m "not nightly" $(ARGS)
 
-nightly: ## The slow suites: the short fault campaign, and that it finds what a missing safeguard lets through
+nightly: ## The slow suites: the fault campaign with its promises of time, for a machine that is not busy
 	@$(SETUP) dev
 	@$(BIN)/python -m pytest -m nightly $(ARGS)
 
