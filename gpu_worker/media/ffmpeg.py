@@ -26,7 +26,7 @@ _NEEDED = {
 _OLDEST_AVFILTER = 8
 _TAIL_BYTES = 4000
 # What a hostile file may cost at most: 8 GiB of memory, a file of 200 GB, 1024 open files, no core dump. Set by a shell
-# that then becomes ffmpeg, so that not a single byte is read without them. (`-f` counts half kilobytes, `-d` whole ones.)
+# that then becomes ffmpeg, so that no byte is read without them. (`-f` counts half kilobytes, `-d` whole ones.)
 _BOUNDED = ("/bin/sh", "-c", 'ulimit -c 0; ulimit -n 1024; ulimit -d 8388608; ulimit -f 400000000; exec "$@"', "ffmpeg")
 
 

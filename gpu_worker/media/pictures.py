@@ -23,15 +23,16 @@ _ORIENTATION = 0x0112
 _TOO_LARGE = f"This picture is too large: at most {MAX_PIXELS // 1_000_000} megapixels are taken."
 
 
-def open_picture(path: Path) -> Image.Image:
+def open_picture(path: Path, *, keep_alpha: bool = False) -> Image.Image:
     """The picture (of an animation its first frame) in mode RGB: EXIF orientation applied, colours converted by its
-    ICC profile, 16 bits scaled to 8, transparency over black.
+    ICC profile, 16 bits scaled to 8, transparency over black, or kept in mode RGBA.
 
     Raises MediaRefused when it is not a picture, is damaged, or has more than MAX_PIXELS or a side under MIN_SIDE.
     """
     with _opened(path) as picture:
         picture.load()
-        return _flattened(_in_srgb(_in_8_bits(ImageOps.exif_transpose(picture))))
+        upright = _in_srgb(_in_8_bits(ImageOps.exif_transpose(picture)))
+        return upright.convert("RGBA") if keep_alpha and upright.has_transparency_data else _flattened(upright)
 
 
 def picture_size(path: Path) -> tuple[int, int]:

@@ -16,6 +16,7 @@ import av.error
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from gpu_worker.media.pictures import picture_size
@@ -41,6 +42,17 @@ _MAGIC = {
 }
 # What the headers of these say of their length is an estimate, or nothing at all.
 _LENGTH_BY_PACKETS = ("mp3", "aac", "gif")
+# Every decoder that may open what `probe` found; ffmpeg is kept from all others, whatever else the file holds.
+_DECODERS = {"av1": "libdav1d,av1", "vp8": "vp8,libvpx", "vp9": "vp9,libvpx-vp9", "mp3": "mp3float,mp3",
+             "mp2": "mp2float,mp2"}  # fmt: skip
+_STILL_DECODERS = {"png_pipe": "png", "jpeg_pipe": "mjpeg", "webp_pipe": "webp", "bmp_pipe": "bmp", "tiff_pipe": "tiff"}
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+# What players take for BT.709 when the file does not say: from 720 lines up it is HD.
+_HD_LINES = 720
+# By their numbers in ITU-T H.273; what is not here is near enough to the usual.
+_MATRICES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
+_PRIMARIES = {1: "bt709", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 11: "smpte431", 12: "smpte432"}
+_TRANSFERS = {1: "bt709", 16: "smpte2084", 18: "arib-std-b67"}
 _CODECS = re.compile(
     r"h264|hevc|av1|vp8|vp9|mpeg1video|mpeg2video|mpeg4|mjpeg|prores|dnxhd|theora|ffv1|gif|png"
     r"|aac|mp3|mp2|opus|vorbis|flac|alac|ac3|eac3|pcm_\w+"
@@ -52,6 +64,10 @@ class MediaInfo:
     """One file. `width` and `height` in pixels as shown, after `rotation` (degrees); `duration` in seconds, 0 for a
     picture; `container` is the demuxer to force (`avif`, which has none, is for `open_picture` alone); the stream
     numbers are those of the file.
+
+    `pixel_aspect` is the width of a shown pixel over its height. `matrix` (`rgb` where there is
+    none), `primaries` and `transfer` are ffmpeg's names for the picture's colours, guessed as players do where the
+    file is silent.
     """
 
     kind: Literal["video", "audio", "image"]
@@ -66,6 +82,17 @@ class MediaInfo:
     audio_stream: int | None = None
     audio_codec: str | None = None
     channels: int | None = None
+    pixel_aspect: float = 1.0
+    matrix: str = "bt709"
+    primaries: str = "bt709"
+    transfer: str = "bt709"
+    interlaced: bool = False
+    alpha: bool = False
+
+    @property
+    def is_hdr(self) -> bool:
+        """True for PQ (SMPTE ST 2084) and HLG (ARIB STD-B67), which an SDR film has to tone-map."""
+        return self.transfer in ("smpte2084", "arib-std-b67")
 
     @property
     def has_video(self) -> bool:
@@ -94,7 +121,22 @@ def probe(path: Path) -> MediaInfo:
 
 def input_arguments(path: Path, media: MediaInfo) -> list[str]:
     """ffmpeg's arguments that open the file as what `probe` found and let it reach for nothing else."""
-    return ["-f", media.container, "-protocol_whitelist", _PROTOCOLS, "-i", f"file:{path}"]
+    options = [word for name, value in input_options(media).items() for word in (f"-{name}", value)]
+    return [*options, "-i", f"file:{path}"]
+
+
+def input_options(media: MediaInfo) -> dict[str, str]:
+    """The options of `input_arguments`, by name: demuxer, protocols and decoders, and what to decode alpha with."""
+    if media.kind == "image":
+        decoders = _STILL_DECODERS.get(media.container, media.video_codec or "")
+    else:
+        found = (codec for codec in (media.video_codec, media.audio_codec) if codec)
+        decoders = ",".join(_DECODERS.get(codec, codec) for codec in found)
+    options = {"f": media.container, "protocol_whitelist": _PROTOCOLS, "codec_whitelist": decoders}
+    if media.alpha and media.video_codec in _ALPHA_DECODERS:
+        # ffmpeg's own decoders of these leave the second picture, which holds the alpha, alone.
+        options["c:v"] = _ALPHA_DECODERS[media.video_codec]
+    return options
 
 
 def sniff(head: bytes) -> str | None:
@@ -160,7 +202,7 @@ def _with_video(sound: MediaInfo, file: InputContainer, video: VideoStream) -> M
     is_still = sound.container == "gif" and video.frames == 1
     sideways = frame.rotation % 180 != 0
     return replace(
-        sound,
+        _with_colours(sound, video, frame),
         kind="image" if is_still else "video",
         duration=0.0 if is_still else sound.duration,
         width=frame.height if sideways else frame.width,
@@ -169,6 +211,21 @@ def _with_video(sound: MediaInfo, file: InputContainer, video: VideoStream) -> M
         rotation=frame.rotation,
         video_stream=video.index,
         video_codec=codec,
+    )
+
+
+def _with_colours(media: MediaInfo, video: VideoStream, frame: VideoFrame) -> MediaInfo:
+    aspect = float(video.sample_aspect_ratio or 1)
+    unsaid = "bt709" if frame.height >= _HD_LINES else "bt601"
+    is_rgb = frame.format.is_rgb or frame.format.has_palette
+    return replace(
+        media,
+        pixel_aspect=1 / aspect if frame.rotation % 180 else aspect,
+        matrix="rgb" if is_rgb else _MATRICES.get(frame.colorspace, unsaid),
+        primaries=_PRIMARIES.get(frame.color_primaries, "bt709"),
+        transfer=_TRANSFERS.get(frame.color_trc, "bt709"),
+        interlaced=frame.interlaced_frame,
+        alpha=any(part.is_alpha for part in frame.format.components) or video.metadata.get("alpha_mode") == "1",
     )
 
 

@@ -65,7 +65,8 @@ class Sound:
     """Part of the mix: `samples` from sample `at` of the film on, taken from `start` seconds into the source.
 
     `role` decides who steps back for whom: music and, if asked, clips for voices. `speed` keeps the pitch.
-    `loop` repeats the stretch from `start` to `end` (seconds in the source). Fades are in samples.
+    `loop` repeats the stretch from `start` to `end` (seconds in the source), `reverse` plays it backwards from `end`.
+    `volume` has that of all clips (`SoundMix.clips_volume`) in it. Fades are in samples.
     """
 
     source: Source

@@ -5,14 +5,17 @@ Clip `start` and `end` are seconds in the source; all other times are seconds in
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from shared.timeline.captions import Caption, CaptionPreset, CaptionStyle, SubtitleFile, Title
 from shared.timeline.clips import Clip, Overlay
+from shared.timeline.layout import as_written, film_seconds, problems
+from shared.timeline.locations import refuse
 from shared.timeline.look import Look, StyleName
 from shared.timeline.output import Metadata, Output
+from shared.timeline.outside import outside
 from shared.timeline.parts import TimelinePart
 from shared.timeline.sound import Music, SoundEffect, SoundMix, Voiceover
 from shared.timeline.tracks import Track
@@ -55,6 +58,15 @@ class Timeline(TimelinePart):
             msg = "a film needs at least one clip"
             raise ValueError(msg)
         return clips
+
+    @model_validator(mode="after")
+    def _can_be_made(self) -> Self:
+        tracks, fps = as_written(self), self.output.fps
+        refuse("Timeline", problems(tracks, fps))
+        seconds = film_seconds(tracks, fps)
+        if seconds is not None and self.out_of_range == "refuse":
+            refuse("Timeline", outside(self, seconds))
+        return self
 
     @property
     def look(self) -> Look:

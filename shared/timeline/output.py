@@ -44,11 +44,21 @@ class Encoding(TimelinePart):
         """The codec in use; None for gif and for sound alone."""
         return self.codec or next(iter(CODECS[self.format]), None)
 
+    @property
+    def file(self) -> tuple[object, ...]:
+        """The same for two files that would be the same."""
+        return self.format, self.video_codec, self.quality, self.video_bitrate, self.audio_bitrate
+
 
 class Rendition(Encoding):
     """One more file of the same film, scaled down when `resolution` says so."""
 
     resolution: Resolution | None = None
+
+    @property
+    def file(self) -> tuple[object, ...]:
+        """As for every encoding, and its size."""
+        return (*super().file, *((self.resolution,) if self.resolution else ()))
 
 
 class Output(Encoding):
@@ -86,6 +96,15 @@ class Output(Encoding):
         if (self.width is None) != (self.height is None):
             msg = "give width and height together"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _each_file_once(self) -> Self:
+        files = [self.file, *(other.file for other in self.also)]
+        for n, file in enumerate(files[1:]):
+            if file in files[: n + 1]:
+                msg = f"also[{n}] is the same file once more"
+                raise ValueError(msg)
         return self
 
     @property

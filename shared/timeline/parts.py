@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
-Length = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-Volume = Annotated[float, Field(ge=0, le=4, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
+Length = Annotated[float, Field(gt=0, le=86_400)]
+Volume = Annotated[float, Field(ge=0, le=4)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Colour = Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?$", examples=["#FFD400", "#000000A0"])]
 """`#RRGGBB` or `#RRGGBBAA`; an alpha of `00` is invisible."""
 
@@ -22,9 +22,9 @@ Anchor = Literal[
 
 
 class TimelinePart(BaseModel):
-    """Unknown fields are refused: a misspelled option must not pass in silence."""
+    """Unknown fields are refused: a misspelled option must not pass in silence. So are numbers that are none."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Point(TimelinePart):

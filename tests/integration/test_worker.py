@@ -190,6 +190,12 @@ async def test_a_failure_is_a_code_and_a_sentence(build: Build, store: LocalStor
     assert plane.got[-1]["stage"] == "finished"
 
 
+async def test_too_little_memory_has_a_code_of_its_own_and_may_be_tried_again(build: Build, store: LocalStore) -> None:
+    answer = await build().execute(job("memory"))
+    assert answer["error"] == "OUT_OF_MEMORY: The job needed more memory than this worker has."
+    assert read(store, RESULT)["error"]["retryable"] is True  # type: ignore[index] # it is there
+
+
 async def test_a_bug_leaks_nothing(build: Build) -> None:
     answer = await build().execute(job("bug"))
     assert answer["error"] == "INTERNAL: The worker met an error of its own; its log says more."

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from gpu_worker.media.ffmpeg import run_ffmpeg
-from gpu_worker.media.probe import input_arguments, probe, sniff
-from shared.errors import MediaRefused
+from gpu_worker.media.probe import input_arguments, input_options, probe, sniff
+from shared.errors import EngineFailed, MediaRefused
 
 PICTURE = ["-f", "lavfi", "-i", "testsrc=size=160x90:rate=10:duration=1"]
 SOUND = ["-f", "lavfi", "-i", "sine=duration=1.5"]
@@ -150,9 +150,44 @@ def test_a_compression_we_do_not_open_is_named(folder: Path) -> None:
 def test_ffmpeg_is_told_the_same_demuxer_and_nothing_but_files(folder: Path) -> None:
     path = made(folder, PICTURE, "a.mp4")
     assert input_arguments(path, probe(path)) == [
-        *("-f", "mov", "-protocol_whitelist", "file,pipe"),
+        *("-f", "mov", "-protocol_whitelist", "file,pipe", "-codec_whitelist", "h264"),
         *("-i", f"file:{path}"),
     ]
+
+
+PQ_TAGS = "setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc"
+PQ = ["-vf", f"format=yuv420p10le,{PQ_TAGS}", "-c:v", "libx265", "-x265-params", "log-level=error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "told"),
+    [
+        ([], "sd.mp4", {"matrix": "bt601", "is_hdr": False, "alpha": False, "interlaced": False, "pixel_aspect": 1.0}),
+        (["-s", "1280x720"], "hd.mp4", {"matrix": "bt709"}),
+        (["-colorspace", "bt709"], "tagged.mp4", {"matrix": "bt709"}),
+        (PQ, "pq.mp4", {"matrix": "bt2020", "primaries": "bt2020", "transfer": "smpte2084", "is_hdr": True}),
+        (["-vf", "setsar=16/11"], "wide.mp4", {"pixel_aspect": pytest.approx(16 / 11)}),
+        (["-vf", "scale=160:96,interlace", "-flags", "+ilme+ildct"], "tape.mp4", {"interlaced": True}),
+        (["-vf", "format=yuva420p", "-c:v", "libvpx-vp9", "-auto-alt-ref", "0"], "logo.webm", {"alpha": True}),
+        (["-vf", "format=yuva444p10le", "-c:v", "prores_ks"], "logo.mov", {"alpha": True}),
+        ([], "a.gif", {"matrix": "rgb"}),
+    ],
+)
+def test_colours_are_told(folder: Path, arguments: list[str], name: str, told: dict[str, object]) -> None:
+    media = probe(made(folder, [*PICTURE, *arguments], name))
+    assert {field: getattr(media, field) for field in told} == told
+
+
+def test_alpha_in_vp9_is_decoded_by_the_one_decoder_that_sees_it(folder: Path) -> None:
+    path = made(folder, [*PICTURE, "-vf", "format=yuva420p", "-c:v", "libvpx-vp9", "-auto-alt-ref", "0"], "logo.webm")
+    assert input_options(probe(path))["c:v"] == "libvpx-vp9"
+
+
+def test_ffmpeg_opens_no_decoder_that_was_not_probed(folder: Path) -> None:
+    path = made(folder, PICTURE, "a.mp4")
+    arguments = ["mpeg4" if one == "h264" else one for one in input_arguments(path, probe(path))]
+    with pytest.raises(EngineFailed):
+        run_ffmpeg([*arguments, "-f", "null", "-"], duration=1, folder=folder)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_the_film_is_the_sum_of_its_clips_less_what_they_share() -> None:
 
 
 @given(
-    lengths=st.lists(st.integers(10, 300), min_size=1, max_size=60),
+    lengths=st.lists(st.integers(15, 300), min_size=1, max_size=60),
     fade=st.integers(0, 5),
     fps=st.sampled_from([7, 23, 25, 30, 60]),
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gpu_worker.media.ffmpeg import ffmpeg_version, run_ffmpeg
 from gpu_worker.media.graph import Output, Stream, apply, arguments, output, split
@@ -77,7 +78,7 @@ def encode(film: Film, chunks: list[Chunk], targets: list[Target], folder: Path,
         in_order([pool.submit(make, chunk) for chunk in chunks], meter)
 
 
-def in_order(futures: list[Future[None]], meter: Meter) -> None:
+def in_order(futures: Sequence[Future[Any]], meter: Meter) -> None:
     """Wait for all; when one fails, stop the others and raise what it raised."""
     done, _ = wait(futures, return_when=FIRST_EXCEPTION)
     failed = next((future for future in done if future.exception()), None)
@@ -92,7 +93,7 @@ def _make(
     film: Film, chunk: Chunk, targets: list[Target], folder: Path, threads: int, done: Callable[[float], None],
     keeper: Keeper,
 ) -> None:  # fmt: skip
-    captions = script(film, chunk.first, chunk.first + chunk.frames) if film.output.captions != "none" else ""
+    captions = script(film, chunk.first, chunk.first + chunk.frames)
     words = f"words{chunk.first}.ass" if captions else None
     made = chunk_arguments(film, chunk, words, targets, threads)
     digest = _digest(made, captions)
