@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -74,9 +75,15 @@ def _room(folder: Path, settings: WorkerSettings) -> int:
 
 
 def _walk(model: BaseModel, at: str) -> Iterator[tuple[str, str]]:
-    hints = get_type_hints(type(model), include_extras=True)
-    for name in type(model).model_fields:
-        yield from _walk_value(getattr(model, name), f"{at}{name}", is_reference=_mentions(hints[name]))
+    for name, is_reference in _fields(type(model)).items():
+        yield from _walk_value(getattr(model, name), f"{at}{name}", is_reference=is_reference)
+
+
+@cache
+def _fields(model: type[BaseModel]) -> dict[str, bool]:
+    """Each field, and whether it holds references."""
+    hints = get_type_hints(model, include_extras=True)
+    return {name: _mentions(hints[name]) for name in model.model_fields}
 
 
 def _walk_value(value: object, at: str, *, is_reference: bool) -> Iterator[tuple[str, str]]:

@@ -76,6 +76,8 @@ def run_ffmpeg(
         if process.wait() != 0:
             _log.warning("ffmpeg ended with %d: %s", process.returncode, _tail(log))
             raise EngineFailed("The video tool stopped with an error before it was finished.")
+    if on_progress is not None:
+        on_progress(1.0)
 
 
 def _follow(process: subprocess.Popen[bytes], duration: float, on_progress: Callable[[float], None] | None) -> None:

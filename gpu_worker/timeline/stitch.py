@@ -35,7 +35,8 @@ def stitch_timeline(
     Raises pydantic's ValidationError for a timeline that cannot be made, and otherwise what an EXPORT job fails with:
     MediaRefused, InvalidParams, EngineFailed.
     """
-    target = Path(path)
+    # ffmpeg runs in a folder of its own, so that no path may be relative.
+    target = Path(path).absolute()
     files: dict[str, Path] = {}
     output = _with_format(more.pop("output", None) or {}, target)
     written = {"clips": clips, "captions": captions, **more, "output": output}
@@ -67,7 +68,6 @@ def _with_references(value: Json, files: dict[str, Path], name: str = "") -> Jso
 def _reference(path: str | Path, files: dict[str, Path]) -> str:
     if isinstance(path, str) and len(urlsplit(path).scheme) > 1:
         raise InvalidParams("stitch_timeline takes paths of local files; send addresses to POST /timeline/stitch.")
-    # ffmpeg runs in a folder of its own.
     file = Path(path).absolute()
     reference = next((known for known, other in files.items() if other == file), f"storage://uploads/{len(files)}")
     files[reference] = file

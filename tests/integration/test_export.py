@@ -18,8 +18,8 @@ from gpu_worker.context import JobContext, Produced
 from gpu_worker.job_types import export
 from gpu_worker.media.ffmpeg import run_ffmpeg
 from gpu_worker.media.probe import probe
-from gpu_worker.timeline import render
-from gpu_worker.timeline.runs import groups
+from gpu_worker.timeline.pictures import chunks
+from gpu_worker.timeline.runner import render
 from shared.errors import EngineFailed, InvalidParams, MediaRefused
 from shared.job_types import ExportParams
 
@@ -172,7 +172,7 @@ def test_the_file_plays_anywhere_and_from_its_first_bytes(make: Make) -> None:
 
 def test_progress_tells_the_stages_in_order_and_only_rises(make: Make) -> None:
     reports = make({"url": "red.mp4"}, music={"url": url("music.mp3")}).reports
-    assert list(dict.fromkeys(stage for stage, _ in reports)) == ["probing", "encoding", "muxing"]
+    assert list(dict.fromkeys(stage for stage, _ in reports)) == ["probing", "mixing", "encoding", "muxing"]
     progress = [share for _, share in reports]
     assert progress == sorted(progress)
     assert 90 <= progress[-1] <= 100
@@ -282,10 +282,10 @@ def test_the_loudest_mix_does_not_clip(make: Make) -> None:
 def test_a_film_of_many_clips_is_the_same_whether_in_one_run_or_several(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(render, "groups", lambda pieces, fps: groups(pieces, fps, limit=2))
+    monkeypatch.setattr(render, "chunks", lambda film: chunks(film, seconds=0.5))
     clips = [{"url": name, "end": 0.7, "transition": {"duration": 0.2}} for name in ("red.mp4", "blue.mp4") * 3]
     film = make(*clips, captions=[{"text": "across", "start": 0, "end": 3}], output=WIDE)
-    assert len(list(film.path.parent.glob("picture*.mp4"))) > 2
+    assert len(list(film.path.parent.glob("h264-*.mp4"))) > 1
     assert len(film.frames) == 96, "6 × 0.7 - 5 × 0.2 s"
     assert film.times == pytest.approx([n / 30 for n in range(96)], abs=1e-4)
     for n in range(6):
@@ -328,7 +328,7 @@ def test_what_cannot_be_made_is_one_sentence_that_names_the_part(
 
 
 def test_a_film_that_does_not_measure_as_planned_is_a_failure(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(render, "groups", lambda pieces, fps: groups(pieces, fps, limit=1)[:1])
+    monkeypatch.setattr(render, "chunks", lambda film: chunks(film, seconds=2)[:1])
     with pytest.raises(EngineFailed, match="does not have the length"):
         make({"url": "red.mp4"}, {"url": "blue.mp4"})
 
