@@ -25,7 +25,6 @@ from shared.errors import (
     StorageFailed,
     Unauthorized,
 )
-from shared.job_types import JobType
 
 log = logging.getLogger(__name__)
 
@@ -112,17 +111,27 @@ def _as_path(pointer: str) -> str:
     return "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in parts).lstrip(".")
 
 
-def _field_of(error: dict[str, Any]) -> FieldProblem:
-    """Pydantic's location without the parts that are ours: `body` and the tag of the union."""
-    location = [str(part) for part in error["loc"]]
+def _field_of(error: dict[str, Any], body: object) -> FieldProblem:
+    """Pydantic's location without the parts that are not in the body, such as the tags of unions."""
+    location = list(error["loc"])
+    if location[:1] == ["body"]:
+        location = _in_body(location[1:], body)
     if error["type"].startswith("union_tag"):
-        location = ["type"]
-    elif location[:1] == ["body"]:
-        location = location[1:]
-        if location and location[0] in set(JobType):
-            location = location[1:]
+        location = [*location, str(error["ctx"]["discriminator"]).strip("'")]
     detail = str(error["msg"]).removeprefix("Value error, ")
-    return FieldProblem("/" + "/".join(location), detail)
+    return FieldProblem("/" + "/".join(map(str, location)), detail)
+
+
+def _in_body(location: list[str | int], body: object) -> list[str | int]:
+    found: list[str | int] = []
+    for number, part in enumerate(location):
+        if isinstance(body, dict) and (part in body or number == len(location) - 1):
+            found.append(part)
+            body = body.get(part)
+        elif isinstance(body, list) and isinstance(part, int) and part < len(body):
+            found.append(part)
+            body = body[part]
+    return found
 
 
 def install(app: FastAPI) -> None:
@@ -139,7 +148,7 @@ def install(app: FastAPI) -> None:
         found = error.errors()
         if any(part["type"] == "json_invalid" for part in found):
             return problem(request, 400, "NOT_JSON", "The body is not valid JSON")
-        fields = [_field_of(part) for part in found[:20]]
+        fields = [_field_of(part, error.body) for part in found[:20]]
         first = f"{_as_path(fields[0].pointer)}: {fields[0].detail}" if fields else "The request is not valid"
         return problem(request, 422, "INVALID_REQUEST", first, fields=fields)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 
 from gpu_worker.media.ffmpeg import run_ffmpeg
@@ -37,6 +38,14 @@ def test_a_film_in_one_call(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert sorted(path.name for path in clip.parent.iterdir()) == [
         "my film.mp4", "my film.srt", "poster.jpg", "red.mp4",
     ]  # fmt: skip
+
+
+def test_paths_may_be_relative(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(clip.parent)
+    Image.new("RGB", (96, 64), "blue").save("still.png")
+    made = stitch_timeline([{"url": "red.mp4"}, {"url": "still.png", "duration": 0.5}], [], "film.mp4", output=SMALL)
+    assert made == clip.with_name("film.mp4")
+    assert probe(made).duration == pytest.approx(1.5, abs=1 / 60)
 
 
 def test_the_suffix_is_the_format(clip: Path) -> None:
