@@ -1,42 +1,68 @@
-"""Loudness and peaks of the finished mix (EBU R 128, ITU-R BS.1770)."""
+"""Loudness and peaks of the finished mix, after EBU R 128 and ITU-R BS.1770."""
 
 from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
-from gpu_worker.media.ffmpeg import run_ffmpeg
-from gpu_worker.media.graph import Stream, apply, arguments, open_file, output
+from gpu_worker.media.graph import Stream, apply
+from gpu_worker.timeline.audio.files import louder
+from gpu_worker.timeline.film import RATE
 from shared.timeline import SoundMix
 
-SILENT = -70.0
-"""Integrated loudness, in LUFS, that the standard's gate lets nothing below count for."""
-_LOUDNESS_FILE = "loudness.txt"
-# Between samples a wave can be higher than at any of them, and a codec adds its own.
-_BETWEEN_SAMPLES_DB = 0.4
+SILENT_LUFS = -70.0
+"""Nothing quieter counts for the integrated loudness of BS.1770."""
+
+# A wave is higher between samples than at them; at four times the rate the difference is gone (BS.1770, annex 2).
+_OVERSAMPLED = 4 * RATE
+# What going back to 48 kHz adds.
+_SPARE_DB = 0.1
+_TAIL_BYTES = 4000
 
 
-def measured(name: str, seconds: float, folder: Path) -> float:
-    """Integrated loudness of a WAV or FLAC file in `folder`, in LUFS; SILENT where there is nothing to measure."""
-    demuxer = name.rpartition(".")[2]
-    stream = apply(open_file(name, demuxer), "ebur128", metadata=1)
-    stream = apply(stream, "ametadata", mode="print", key="lavfi.r128.I", file=_LOUDNESS_FILE)
-    run_ffmpeg(arguments(output((stream,), "-", format="null")), duration=seconds, folder=folder)
-    found = re.findall(r"lavfi\.r128\.I=(\S+)", (folder / _LOUDNESS_FILE).read_text())
-    loudness = float(found[-1]) if found else SILENT
-    return loudness if math.isfinite(loudness) else SILENT
+@dataclass(frozen=True)
+class Measured:
+    """Integrated loudness in LUFS and the highest true peak in dBTP; None where there is no sound to measure."""
+
+    loudness: float | None = None
+    peak: float | None = None
+
+
+def metered(stream: Stream, file: str) -> Stream:
+    """The same sound; what `reading` reads is written to `file` on the way."""
+    stream = apply(stream, "ebur128", metadata=1, peak="true")
+    return apply(stream, "ametadata", mode="print", file=file)
+
+
+def reading(path: Path) -> Measured:
+    """What `metered` has found when the sound was over."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        tail = file.read().decode("ascii", "replace")
+    loudness = _last(tail, r"r128\.I")
+    peaks = [_last(tail, rf"r128\.true_peaks_ch{n}") for n in range(2)]
+    highest = max(10 ** (peak / 20) if peak is not None else 0.0 for peak in peaks)
+    return Measured(
+        loudness if loudness is not None and loudness > SILENT_LUFS else None,
+        20 * math.log10(highest) if highest > 0 else None,
+    )
 
 
 def limited(stream: Stream, mix: SoundMix, gain_db: float = 0.0) -> Stream:
     """Louder by `gain_db`, and nowhere above the peak."""
-    if gain_db:
-        stream = apply(stream, "volume", volume=f"{gain_db:.3f}dB", precision="float")
-    limit = 10 ** ((mix.peak - _BETWEEN_SAMPLES_DB) / 20)
-    return apply(stream, "alimiter", limit=f"{limit:.6f}", level=0, attack=5, release=60, latency=1)
+    fine = apply(louder(stream, 10 ** (gain_db / 20)), "aresample", _OVERSAMPLED)
+    limit = f"{10 ** ((mix.peak - _SPARE_DB) / 20):.6f}"
+    return apply(apply(fine, "alimiter", limit=limit, level=0, attack=5, release=60, latency=1), "aresample", RATE)
 
 
 def steered(stream: Stream, mix: SoundMix) -> Stream:
     """Held at its loudness as it runs, in one pass."""
-    loud = apply(stream, "loudnorm", I=mix.loudness, TP=mix.peak, LRA=11)
-    return apply(loud, "aresample", 48_000)
+    return apply(apply(stream, "loudnorm", I=mix.loudness, TP=mix.peak, LRA=11), "aresample", RATE)
+
+
+def _last(text: str, key: str) -> float | None:
+    found = re.findall(rf"{key}=(\S+)", text)
+    value = float(found[-1]) if found else math.nan
+    return value if math.isfinite(value) else None

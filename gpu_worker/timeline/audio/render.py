@@ -1,87 +1,126 @@
-"""Runs the sound of a film: groups, their mix, the master; each an ffmpeg of its own, one after another."""
+"""Runs the sound of a film: the steps, the mix, the master; each an ffmpeg of its own, one after another."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from gpu_worker.media.ffmpeg import run_ffmpeg
-from gpu_worker.media.graph import Option, Stream, arguments, open_file, output
-from gpu_worker.timeline.audio.groups import Group, fitted, groups, mixed
-from gpu_worker.timeline.audio.master import SILENT, limited, measured, steered
-from gpu_worker.timeline.audio.mix import whole
-from gpu_worker.timeline.film import Film
+from gpu_worker.media.graph import Output, Stream, arguments
+from gpu_worker.timeline.audio.files import finished, fitted, kept, reopened
+from gpu_worker.timeline.audio.master import Measured, limited, metered, reading, steered
+from gpu_worker.timeline.audio.mix import mixed, whole
+from gpu_worker.timeline.audio.steps import scheme
+from gpu_worker.timeline.film import RATE, Film
 
-_MIX, _MASTER = "mix.wav", "sound.flac"
-_FLOAT: dict[str, Option] = {"c:a": "pcm_f32le", "rf64": "auto", "format": "wav"}
-_FLAC: dict[str, Option] = {"c:a": "flac", "sample_fmt": "s32", "compression_level": 2, "format": "flac"}
-_TRIES, _NEAR_LU = 3, 0.3
+_MIX, _SOUND, _METER = "mix.flac", "sound.flac", "loudness.txt"
 # Integrated loudness needs at least one block of 400 ms.
 _SHORTEST_SECONDS = 0.4
+# Above that a recording's own noise is what would be heard.
+_MOST_GAIN_DB = 30.0
+# The limiter takes from a loud mix what it was given; that is given once more.
+_TRIES, _NEAR_LU = 3, 0.3
+_MISSED_LU = 0.5
 Done = Callable[[float], None]
 
 
 @dataclass(frozen=True)
 class Master:
-    """The mastered mix: 48 kHz, stereo, lossless, as long as the film. `loudness` in LUFS where it was measured."""
+    """The mastered mix of a film: FLAC, 24 bit, 48 kHz, stereo, as long as the film.
+
+    `loudness` is the integrated one in LUFS and `peak` the highest true peak in dBTP, both as measured; None for
+    silence and for films of less than 0.4 s. `notes` are sentences for the person.
+    """
 
     path: Path
     loudness: float | None = None
+    peak: float | None = None
     notes: tuple[str, ...] = ()
 
 
 def render_sound(film: Film, folder: Path, on_progress: Done) -> Master:
-    """Mix and master the film's sound in `folder`; EngineFailed when ffmpeg fails."""
-    made = []
-    parts = groups(film)
-    for n, group in enumerate(parts):
-        made.append((group, _group(group, f"group{n}.wav", folder, _within(on_progress, 0.6 * n, 0.6, len(parts)))))
-    mix = whole(film, made)
-    goal = film.mix.loudness
-    if goal is None or film.duration < _SHORTEST_SECONDS or not made:
-        return Master(_master(film, limited(mix, film.mix), folder, on_progress))
-    if not film.mix.exact:
-        return Master(_master(film, fitted(steered(mix, film.mix), film.samples), folder, on_progress))
-    _run(film, mix, _MIX, _FLOAT, folder)
-    for _, name in made:
-        (folder / name).unlink()
-    return _exact(film, goal, folder, on_progress)
+    """Mix and master the film's sound in `folder`, which holds nothing more of it afterwards than the master.
+
+    `on_progress` gets 0 to 1. Raises EngineFailed when ffmpeg fails, and what `on_progress` raises.
+    """
+    plan = scheme(film)
+    work = _Work(film, folder, on_progress, sum(step.mixed.samples for step in plan.steps))
+    for step in plan.steps:
+        work.run(kept(mixed(step.parts, step.mixed.at, step.mixed.samples), step.mixed.name), step.mixed.samples)
+        work.forget(step.needs)
+    mix = whole(film, plan.buses)
+    if plan.buses and film.mix.loudness is not None and film.mix.exact and film.duration >= _SHORTEST_SECONDS:
+        work.run(kept(metered(mix, _METER), _MIX), film.samples)
+        work.forget(plan.needs)
+        return _exact(film, film.mix.loudness, work)
+    master = _once(film, mix, work)
+    work.forget(plan.needs)
+    return master
 
 
-def _group(group: Group, name: str, folder: Path, done: Done) -> str:
-    target = output((mixed(group),), name, **_FLOAT)
-    run_ffmpeg(arguments(target), duration=group.samples / 48_000, on_progress=done, folder=folder)
-    return name
+class _Work:
+    """The runs for one film, and how far they are together, in samples."""
+
+    def __init__(self, film: Film, folder: Path, on_progress: Done, samples: int) -> None:
+        self._folder = folder
+        self._on_progress = on_progress
+        self._done = 0
+        self._all = samples + 2 * film.samples
+
+    def run(self, target: Output, samples: int) -> None:
+        """One ffmpeg that makes so many samples."""
+
+        def done(share: float) -> None:
+            self._on_progress(min(1.0, (self._done + share * samples) / self._all))
+
+        run_ffmpeg(arguments(target), duration=samples / RATE, on_progress=done, folder=self._folder)
+        self._done += samples
+
+    def measured(self) -> Measured:
+        """What the meter of the last run says."""
+        return reading(self._folder / _METER)
+
+    def finished(self, measured: Measured, *notes: str) -> Master:
+        """The master, which the last run has made."""
+        self.forget((_MIX, _METER))
+        self._on_progress(1.0)
+        return Master(self._folder / _SOUND, measured.loudness, measured.peak, notes)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Make room on the disk."""
+        for name in names:
+            (self._folder / name).unlink(missing_ok=True)
 
 
-def _exact(film: Film, goal: float, folder: Path, done: Done) -> Master:
-    """Measure, set, and measure what the limiter left of it."""
-    loudness = measured(_MIX, film.duration, folder)
-    if loudness <= SILENT:
-        return Master(_master(film, limited(open_file(_MIX, "wav"), film.mix), folder, done))
-    gain = goal - loudness
+def _once(film: Film, mix: Stream, work: _Work) -> Master:
+    """The mix as it is, or steered on its way; never above the peak."""
+    if not film.sounds:
+        work.run(finished(mix, _SOUND), film.samples)
+        return work.finished(Measured())
+    is_steered = film.mix.loudness is not None and film.duration >= _SHORTEST_SECONDS
+    loud = steered(mix, film.mix) if is_steered else limited(mix, film.mix)
+    work.run(finished(metered(fitted(loud, film.samples), _METER), _SOUND), film.samples)
+    return work.finished(work.measured())
+
+
+def _exact(film: Film, goal: float, work: _Work) -> Master:
+    """Set what has been measured, and measure what the limiter has left of it."""
+    before = work.measured().loudness
+    most = _MOST_GAIN_DB if before is not None else 0.0
+    gain = min(most, goal - before) if before is not None else 0.0
     for _ in range(_TRIES):
-        path = _master(film, limited(open_file(_MIX, "wav"), film.mix, gain), folder, done)
-        loudness = measured(_MASTER, film.duration, folder)
-        if abs(goal - loudness) <= _NEAR_LU:
-            return Master(path, loudness)
-        gain += goal - loudness
-    note = f"The sound came out at {loudness:.1f} LUFS instead of {goal:g}: louder would need higher peaks."
-    return Master(path, loudness, (note,))
+        loud = fitted(limited(reopened(_MIX), film.mix, gain), film.samples)
+        work.run(finished(metered(loud, _METER), _SOUND), film.samples)
+        after = work.measured()
+        if after.loudness is None or abs(goal - after.loudness) <= _NEAR_LU or gain >= most:
+            break
+        gain = min(most, gain + goal - after.loudness)
+    return work.finished(after, *_missed(goal, after, is_noise=gain >= most))
 
 
-def _master(film: Film, stream: Stream, folder: Path, done: Done) -> Path:
-    _run(film, stream, _MASTER, _FLAC, folder, lambda share: done(0.8 + 0.2 * share))
-    return folder / _MASTER
-
-
-def _run(
-    film: Film, stream: Stream, name: str, options: dict[str, Option], folder: Path, done: Done | None = None
-) -> None:
-    target = output((stream,), name, ar=48_000, ac=2, **options)
-    run_ffmpeg(arguments(target), duration=film.duration, on_progress=done, folder=folder)
-
-
-def _within(done: Done, before: float, share: float, parts: int) -> Done:
-    return lambda part: done((before + share * part) / parts)
+def _missed(goal: float, after: Measured, *, is_noise: bool) -> Iterator[str]:
+    if after.loudness is None or abs(goal - after.loudness) <= _MISSED_LU:
+        return
+    why = "it is too quiet to be raised that far" if is_noise else "louder would need higher peaks"
+    yield f"The sound came out at {after.loudness:.1f} LUFS instead of {goal:g}: {why}."

@@ -23,6 +23,9 @@ def joined(pieces: Sequence[Piece], frame: Frame, threads: int) -> Stream:
     for shot in _by_shot(pieces):
         frames, overlap = sum(piece.frames for piece in shot), shot[-1].overlap
         stream = in_a_row([_piece(piece, frame, threads) for piece in shot], frame.fps)
+        if len(shot) > 1:
+            # xfade of FFmpeg 5.1 may pass over the last frame of a stream whose end it already sees.
+            stream = apply(stream, "tpad", stop=1, stop_mode="clone")
         head, body, following = _divided(stream, [shared, frames - shared - overlap, overlap])
         if tail is not None and head is not None:
             parts.append(_transition(tail, head, name, shared, frame))
@@ -79,21 +82,17 @@ def _divided(stream: Stream, lengths: Sequence[int]) -> list[Stream | None]:
     parts: list[Stream | None] = []
     start = 0
     for length in lengths:
-        parts.append(_trimmed(next(copies), start, start + length, whole=wanted == 1) if length > 0 else None)
+        parts.append(_trimmed(next(copies), start, start + length) if length > 0 else None)
         start += length
     return parts
 
 
-def _trimmed(stream: Stream, start: int, end: int, *, whole: bool) -> Stream:
-    if not whole:
-        stream = apply(stream, "trim", start_frame=start, end_frame=end)
-    return apply(stream, "setpts", expr="N")
+def _trimmed(stream: Stream, start: int, end: int) -> Stream:
+    return apply(apply(stream, "trim", start_frame=start, end_frame=end), "setpts", expr="N")
 
 
 def _transition(before: Stream, after: Stream, name: str, frames: int, frame: Frame) -> Stream:
     seconds = f"{frames / frame.fps:.6f}"
-    # xfade of FFmpeg 5.1 may lose the last frame of a stream whose end it already sees.
-    before = apply(before, "tpad", stop=1, stop_mode="clone")
     stream = join((before, after), "xfade", transition=name, duration=seconds, offset=0)
     stream = apply(stream, "trim", end_frame=frames)
     return apply(stream, "format", pix_fmts=frame.pixel_format)

@@ -1,0 +1,36 @@
+"""Mixes on their way, in files of our own: 24-bit FLAC an eighth as loud, since sums may lie above full scale. Pure."""
+
+from __future__ import annotations
+
+from gpu_worker.media.graph import Option, Output, Stream, apply, open_file, output
+from gpu_worker.timeline.film import RATE
+
+HEADROOM = 8
+_FLAC: dict[str, Option] = {
+    "c:a": "flac", "sample_fmt": "s32", "compression_level": 2, "ar": RATE, "ac": 2, "format": "flac",
+}  # fmt: skip
+
+
+def kept(stream: Stream, name: str) -> Output:
+    """A mix put by for another ffmpeg."""
+    return finished(louder(stream, 1 / HEADROOM), name)
+
+
+def reopened(name: str) -> Stream:
+    """A mix that was `kept`, as loud as it was."""
+    return louder(open_file(name, "flac"), HEADROOM)
+
+
+def finished(stream: Stream, name: str) -> Output:
+    """A mix as it is; what lies above full scale is lost."""
+    return output((stream,), name, **_FLAC)
+
+
+def louder(stream: Stream, gain: float) -> Stream:
+    """The samples times `gain`."""
+    return stream if gain == 1 else apply(stream, "volume", volume=f"{gain:.6f}", precision="float")
+
+
+def fitted(stream: Stream, samples: int) -> Stream:
+    """Exactly so many samples, silence after what there is."""
+    return apply(apply(stream, "apad", whole_len=samples), "atrim", end_sample=samples)
