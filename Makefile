@@ -4,10 +4,10 @@ BIN := .venv/bin
 SETUP := $(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test nightly check format bench campaign openapi clean
+.PHONY: help demo serve test nightly check format bench bench-peers campaign openapi clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Make a film out of real pictures and speech. Your own clips: make demo CLIPS="a.mp4 b.mp4"
 	@$(SETUP)
@@ -41,6 +41,11 @@ format: ## Format the code and mend what ruff can mend
 bench: ## Measure submissions and reads per second against a plain FastAPI route
 	@$(SETUP)
 	@$(BIN)/python -m benchmarks.api
+
+bench-peers: ## Measure Rushes against FastAPI with Celery and with Huey, and what 100 submissions a second cost it
+	@$(SETUP) dev bench-peers
+	@$(BIN)/python -m benchmarks.peers
+	@$(BIN)/python -m benchmarks.submissions
 
 campaign: ## Thousands of jobs, hundreds of kills, every fault: minutes. Again: make campaign ARGS="--seed 7"
 	@$(SETUP) dev

@@ -1,6 +1,7 @@
 """A small HTTP/1.1 load: keep-alive connections, one request after the other on each. Prints one JSON line.
 
-    python -m benchmarks.load http://127.0.0.1:8000/jobs 32 5 '{"type": …}'     # a body makes it a POST
+    python -m benchmarks.load http://127.0.0.1:8000/jobs 32 5 '{"type": …}'          # a body makes it a POST
+    python -m benchmarks.load http://127.0.0.1:8000/jobs/… 32 5 '' 'If-None-Match: …'  # and any headers after it
 
 A process of its own, so that it uses another core than the server. Counted: answers with a 2xx or 304 status.
 """
@@ -9,9 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 import time
+from typing import cast
 from urllib.parse import urlsplit
+
+import uvloop
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class Connection(asyncio.Protocol):
@@ -24,8 +31,7 @@ class Connection(asyncio.Protocol):
         self.failed = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
         self.send()
 
     def send(self) -> None:
@@ -34,46 +40,46 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
-        head, found, body = self.buffer.partition(b"\r\n\r\n")
-        if not found or len(body) < _length(head):
+        end = self.buffer.find(b"\r\n\r\n")
+        if end < 0:
             return
-        self.buffer = b""
-        if head[9:10] == b"2" or head[9:12] == b"304":
-            self.latencies.append(time.perf_counter() - self.sent_at)
+        length = _LENGTH.search(self.buffer, 0, end)
+        if len(self.buffer) < end + 4 + (int(length[1]) if length else 0):
+            return
+        now = time.perf_counter()
+        if self.buffer[9:10] == b"2" or self.buffer[9:12] == b"304":
+            self.latencies.append(now - self.sent_at)
         else:
             self.failed += 1
-        if time.perf_counter() < self.until:
+        self.buffer = b""
+        if now < self.until:
             self.send()
         else:
             self.transport.close()
             self.done.set_result(None)
 
 
-def _length(head: bytes) -> int:
-    lower = head.lower()
-    at = lower.find(b"content-length:")
-    return int(lower[at + 15 : at + 30].split(b"\r\n")[0]) if at >= 0 else 0
-
-
-async def load(url: str, clients: int, seconds: float, body: bytes | None) -> dict[str, float]:
-    """Requests a second, median and p99 latency in milliseconds, answers that were no success."""
+def request_to(url: str, body: str = "", *headers: str) -> bytes:
+    """The bytes of one request."""
     parts = urlsplit(url)
     path = parts.path + (f"?{parts.query}" if parts.query else "")
-    head = f"{'POST' if body else 'GET'} {path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+    lines = [f"{'POST' if body else 'GET'} {path} HTTP/1.1", f"Host: {parts.netloc}", *headers]
     if body:
-        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    request = f"{head}\r\n".encode() + (body or b"")
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body.encode())}"]
+    return "\r\n".join([*lines, "", body]).encode()
+
+
+async def load(url: str, clients: int, seconds: float, request: bytes) -> dict[str, float]:
+    """Requests a second, median and p99 latency in milliseconds, answers that were no success."""
+    host, port = urlsplit(url).hostname or "", urlsplit(url).port or 80
     latencies: list[float] = []
     started = time.perf_counter()
     loop = asyncio.get_running_loop()
-    connections = [
-        (
-            await loop.create_connection(
-                lambda: Connection(request, latencies, started + seconds), parts.hostname, parts.port
-            )
-        )[1]
-        for _ in range(clients)
-    ]
+
+    def connection() -> Connection:
+        return Connection(request, latencies, started + seconds)
+
+    connections = [(await loop.create_connection(connection, host, port))[1] for _ in range(clients)]
     await asyncio.gather(*(connection.done for connection in connections))
     took = time.perf_counter() - started
     latencies.sort()
@@ -86,5 +92,5 @@ async def load(url: str, clients: int, seconds: float, body: bytes | None) -> di
 
 
 if __name__ == "__main__":
-    given = sys.argv[4].encode() if len(sys.argv) > 4 else None
-    print(json.dumps(asyncio.run(load(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), given))))
+    target, how_many, how_long, *rest = sys.argv[1:]
+    print(json.dumps(uvloop.run(load(target, int(how_many), float(how_long), request_to(target, *rest)))))

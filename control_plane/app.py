@@ -13,12 +13,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.middleware.cors import CORSMiddleware
 
 from control_plane.api import budget as budget_room
 from control_plane.api import callbacks, events, files, health, jobs, problems, timeline, uploads, webhooks
 from control_plane.api import endpoint as endpoints_room
 from control_plane.api.guard import Guard, Rules, host_names
+from control_plane.api.intake import IntakeLane
 from control_plane.api.presenter import present
 from control_plane.api.reading import FastLane, Reading
 from control_plane.api.services import Services
@@ -82,20 +82,11 @@ def create_app(
 
 
 def _protect(app: FastAPI, settings: Settings) -> None:
-    """The guard stands outermost but one: a preflight is answered before a key is asked for."""
+    """The guard stands before the lanes, and they before the router."""
     hosts = host_names(settings.host, settings.public_url)
     app.add_middleware(FastLane)
+    app.add_middleware(IntakeLane)
     app.add_middleware(Guard, rules=Rules(settings.api_key, hosts, tuple(settings.cors_origins)))
-    exact = [origin for origin in settings.cors_origins if not origin.endswith("://")]
-    schemes = [origin for origin in settings.cors_origins if origin.endswith("://")]
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=exact,
-        allow_origin_regex="|".join(f"{scheme}.+" for scheme in schemes) or None,
-        allow_methods=["GET", "POST", "PUT", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer"],
-        expose_headers=["ETag", "Link", "Location", "Retry-After", "X-Request-ID"],
-    )
 
 
 @contextlib.asynccontextmanager

@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.sse import EventSourceResponse
 
 from control_plane.api.jobs import find
 from control_plane.api.problems import NothingMore, Problem
@@ -18,7 +18,10 @@ from control_plane.jobs.records import EventRecord
 router = APIRouter(tags=["events"], responses={"4XX": {"model": Problem}})
 
 LastEventId = Annotated[int | None, Header(ge=0)]
-POLL_SECONDS = 30.0
+PING_SECONDS = 15.0
+PING = b": nothing new\n\n"
+"""A proxy cuts a connection that is silent for long (nginx after a minute)."""
+NOT_HELD_BACK = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 async def _existing(services: Use, job_id: UUID, last_event_id: LastEventId = None) -> str:
@@ -32,36 +35,36 @@ async def _existing(services: Use, job_id: UUID, last_event_id: LastEventId = No
 @router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
 async def job_events(
     services: Use, job_id: Annotated[str, Depends(_existing)], last_event_id: LastEventId = None
-) -> AsyncIterator[ServerSentEvent]:
+) -> EventSourceResponse:
     """All events of one job, from its beginning or after `Last-Event-ID`; the stream ends when the job is finished."""
-    async for event in _follow(services, last_event_id or 0, job_id):
-        yield _sse(event)
-        job = services.table.ask(queries.job_by_id, job_id)
-        if job is None or (job.status.is_terminal and _is_last(services, event)):
-            return
+    return EventSourceResponse(_follow(services, last_event_id or 0, job_id), headers=NOT_HELD_BACK)
 
 
 @router.get("/events", response_class=EventSourceResponse)
-async def all_events(services: Use, last_event_id: LastEventId = None) -> AsyncIterator[ServerSentEvent]:
+async def all_events(services: Use, last_event_id: LastEventId = None) -> EventSourceResponse:
     """Events of all jobs, from now on or after `Last-Event-ID`."""
     after = services.table.ask(queries.last_event_id) if last_event_id is None else last_event_id
-    async for event in _follow(services, after, None):
-        yield _sse(event)
+    return EventSourceResponse(_follow(services, after, None), headers=NOT_HELD_BACK)
 
 
-async def _follow(services: Services, after: int, job_id: str | None) -> AsyncIterator[EventRecord]:
+async def _follow(services: Services, after: int, job_id: str | None) -> AsyncIterator[bytes]:
+    """What has happened since the last look, in one piece: where thousands of jobs report, that is dozens of events."""
     while True:
         found = services.table.ask(queries.events_after, after, job_id)
-        for event in found:
-            after = event.id
-            yield event
-        if not found:
-            await services.table.changed(job_id, POLL_SECONDS)
+        if found:
+            after = found[-1].id
+            yield b"".join(map(_sse, found))
+        elif job_id is not None and _is_over(services, job_id):
+            return
+        elif not await services.table.changed(job_id, PING_SECONDS):
+            yield PING
 
 
-def _is_last(services: Services, event: EventRecord) -> bool:
-    return not services.table.ask(queries.events_after, event.id, event.job_id, 1)
+def _is_over(services: Services, job_id: str) -> bool:
+    job = services.table.ask(queries.job_by_id, job_id)
+    return job is None or job.status.is_terminal
 
 
-def _sse(event: EventRecord) -> ServerSentEvent:
-    return ServerSentEvent(raw_data=event.data, event=event.type, id=str(event.id))
+def _sse(event: EventRecord) -> bytes:
+    """`data` is JSON on one line, as SQLite writes it."""
+    return f"event: {event.type}\nid: {event.id}\ndata: {event.data}\n\n".encode()

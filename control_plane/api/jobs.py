@@ -11,7 +11,7 @@ from fastapi import APIRouter, Body, Header, Query, Request, Response
 
 from control_plane.api.presenter import etag, present_all
 from control_plane.api.problems import Problem
-from control_plane.api.reading import Reading
+from control_plane.api.reading import Reading, matches
 from control_plane.api.schemas import CancelView, CreateJob, Envelope, JobCreated, JobDetail, JobView
 from control_plane.api.services import Services, Use
 from control_plane.api.submission import submit
@@ -86,7 +86,7 @@ def _parse_ids(ids: str) -> list[str]:
 def _cacheable(services: Services, jobs: list[JobRecord], if_none_match: str | None) -> Response:
     tag = etag(services, *jobs)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if _matches(if_none_match, tag):
+    if matches(if_none_match, tag):
         return Response(status_code=304, headers=headers)
     body = "[" + ",".join(view.model_dump_json() for view in present_all(services, jobs)) + "]"
     return Response(body, media_type="application/json", headers=headers)
@@ -113,7 +113,7 @@ async def get_job(
     if rendered is None:
         raise NotFound("There is no such job")
     headers["ETag"] = rendered.etag.decode()
-    if _matches(if_none_match, headers["ETag"]):
+    if matches(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(rendered.body, media_type="application/json", headers=headers)
 
@@ -126,15 +126,9 @@ async def _wait(services: Services, reading: Reading, job_id: str, seconds: int,
         if job is None or job.status.is_terminal or left <= 0:
             return
         rendered = reading.of(services, job_id)
-        if if_none_match is not None and rendered and not _matches(if_none_match, rendered.etag.decode()):
+        if if_none_match is not None and rendered and not matches(if_none_match, rendered.etag.decode()):
             return
         await services.table.changed(job_id, left)
-
-
-def _matches(if_none_match: str | None, tag: str) -> bool:
-    """Weak comparison (RFC 9110, 8.8.3.2)."""
-    given = [part.strip().removeprefix("W/") for part in (if_none_match or "").split(",")]
-    return "*" in given or tag.removeprefix("W/") in given
 
 
 def find(services: Services, job_id: UUID) -> JobRecord:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -21,16 +22,25 @@ from shared.states import JobStatus
 
 KEPT = 2000
 COST_MS = 5000
+CACHE_CONTROL = b"private, no-cache"
 _PLAIN = re.compile(r"/jobs/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
+Headers = tuple[tuple[bytes, bytes], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Rendered:
-    """A job's JSON, and the ETag that changes with it."""
+    """A job's JSON, and the ETag that changes with it.
+
+    Good while the table has made no more than `commits`, until the time `until`; then `key` says whether it still is.
+    """
 
     key: tuple[object, ...]
     etag: bytes
     body: bytes
+    same: Headers
+    whole: Headers
+    commits: int = -1
+    until: int = 0
 
 
 class Reading:
@@ -41,31 +51,54 @@ class Reading:
 
     def of(self, services: Services, job_id: str) -> Rendered | None:
         """The job as it is now, or None when there is none."""
+        commits, now = services.table.commits, services.clock()
+        kept = self._kept.get(job_id)
+        if kept is None or kept.commits != commits or now >= kept.until:
+            kept = self._looked_at(services, job_id, kept, now)
+            if kept is None:
+                return None
+            kept.commits = commits
+        self._kept.move_to_end(job_id)
+        return kept
+
+    def _looked_at(self, services: Services, job_id: str, kept: Rendered | None, now: int) -> Rendered | None:
         found = services.table.ask(queries.freshness, job_id)
         if found is None:
             return None
-        key = _key(found, services.clock())
-        kept = self._kept.get(job_id)
+        key, until = _key(found, now)
         if kept is None or kept.key != key:
             job = services.table.ask(queries.job_by_id, job_id)
             if job is None:
                 return None
             body = present_detail(services, job).model_dump_json().encode()
-            kept = self._kept[job_id] = Rendered(key, _etag(job_id, key), body)
-        self._kept.move_to_end(job_id)
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+            kept = self._kept[job_id] = _rendered(job_id, key, body)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        kept.until = until
         return kept
 
 
-def _key(found: Freshness, now: int) -> tuple[object, ...]:
-    """Links are signed anew in each window; what a running job has cost is counted anew every few seconds."""
-    running = now // COST_MS if found.status is JobStatus.RUNNING and found.is_priced else 0
-    return (found.version, found.settled, found.is_provisional, now // FRESH_LINKS_MS, running)
+def _key(found: Freshness, now: int) -> tuple[tuple[object, ...], int]:
+    """What the rendering depends on, and until when that cannot change without a commit.
+
+    Links are signed anew in each window; what a running job has cost is counted anew every few seconds.
+    """
+    costs = COST_MS if found.status is JobStatus.RUNNING and found.is_priced else FRESH_LINKS_MS
+    key = (found.version, found.settled, found.is_provisional, now // FRESH_LINKS_MS, now // costs)
+    return key, (now // costs + 1) * costs
 
 
-def _etag(job_id: str, key: tuple[object, ...]) -> bytes:
-    return f'W/"{blake2b(f"{job_id} {key}".encode(), digest_size=12).hexdigest()}"'.encode()
+def _rendered(job_id: str, key: tuple[object, ...], body: bytes) -> Rendered:
+    etag = f'W/"{blake2b(f"{job_id} {key}".encode(), digest_size=12).hexdigest()}"'.encode()
+    same = ((b"etag", etag), (b"cache-control", CACHE_CONTROL))
+    whole = (*same, (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)))
+    return Rendered(key, etag, body, same, whole)
+
+
+def matches(if_none_match: str | None, etag: str) -> bool:
+    """Weak comparison (RFC 9110, 8.8.3.2)."""
+    given = [part.strip().removeprefix("W/") for part in (if_none_match or "").split(",")]
+    return "*" in given or etag.removeprefix("W/") in given
 
 
 class FastLane:
@@ -77,18 +110,16 @@ class FastLane:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         job_id = _plain_read(scope)
-        rendered = scope["app"].state.reading.of(scope["app"].state.services, job_id) if job_id else None
+        state = scope["app"].state if job_id else None
+        rendered = state.reading.of(state.services, job_id) if state else None
         if rendered is None:
             await self._app(scope, receive, send)
-            return
-        headers = [(b"etag", rendered.etag), (b"cache-control", b"private, no-cache")]
-        if _has(scope, b"if-none-match", rendered.etag):
-            await send({"type": "http.response.start", "status": 304, "headers": headers})
+        elif _has(scope["headers"], rendered.etag):
+            await send({"type": "http.response.start", "status": 304, "headers": rendered.same})
             await send({"type": "http.response.body", "body": b""})
-            return
-        headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(rendered.body))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": rendered.body})
+        else:
+            await send({"type": "http.response.start", "status": 200, "headers": rendered.whole})
+            await send({"type": "http.response.body", "body": rendered.body})
 
 
 def _plain_read(scope: Scope) -> str | None:
@@ -96,9 +127,16 @@ def _plain_read(scope: Scope) -> str | None:
     if scope["type"] != "http" or scope["method"] != "GET" or scope["query_string"]:
         return None
     found = _PLAIN.fullmatch(scope["path"])
-    waits = found and any(name == b"prefer" for name, _ in scope["headers"])
-    return found[1] if found and not waits else None
+    if found is None:
+        return None
+    for name, _ in scope["headers"]:
+        if name == b"prefer":
+            return None
+    return found[1]
 
 
-def _has(scope: Scope, name: bytes, etag: bytes) -> bool:
-    return any(header == name and value == etag for header, value in scope["headers"])
+def _has(headers: Iterable[tuple[bytes, bytes]], etag: bytes) -> bool:
+    for name, value in headers:
+        if name == b"if-none-match":
+            return value == etag or matches(value.decode("latin-1"), etag.decode())
+    return False

@@ -22,6 +22,7 @@ from shared.wire import Progress, WorkerInput, attempt_prefix
 log = logging.getLogger(__name__)
 
 PERMANENT = {400, 413, 422}
+BATCH = 200
 IDLE_SECONDS = 5.0
 TROUBLE_SECONDS = 1.0
 HELD_MS = 60_000
@@ -54,11 +55,13 @@ class Dispatcher:
         await self._through_trouble(self._take_over)
         await self._world.store_check.answered()
         while True:
-            changed = asyncio.ensure_future(self._world.table.changed(None, self._idle_for()))
+            changed = asyncio.ensure_future(self._world.table.changed(None, IDLE_SECONDS))
             freed = asyncio.ensure_future(self._freed.wait())
             try:
                 await self._through_trouble(self._send_ready)
-                await asyncio.wait({changed, freed}, return_when=asyncio.FIRST_COMPLETED)
+                # While every place is taken only the end of an attempt makes a difference.
+                awaited = {changed, freed} if self._places() > 0 else {freed}
+                await asyncio.wait(awaited, timeout=self._idle_for(), return_when=asyncio.FIRST_COMPLETED)
             finally:
                 changed.cancel()
                 freed.cancel()
@@ -78,10 +81,14 @@ class Dispatcher:
         await self._world.table.do(verbs.restart)
         fault("restarted")
         for attempt in self._world.table.ask(queries.alive_attempts):
-            self._start(attempt, send=False)
+            self._start(attempt)
+
+    def _places(self) -> int:
+        """How many more attempts may be alive."""
+        return self._sending.in_flight - len(self._followers)
 
     def _idle_for(self) -> float:
-        ready_at = self._world.table.ask(queries.next_ready_at)
+        ready_at = self._world.table.ask(queries.next_ready_at) if self._places() > 0 else None
         if ready_at is None:
             return IDLE_SECONDS
         return min(max((ready_at - self._world.clock()) / 1000, 0.05), IDLE_SECONDS)
@@ -110,32 +117,41 @@ class Dispatcher:
             self.wake(attempt.job_id, result_is_near=finished)
 
     async def _send_ready(self) -> None:
-        world = self._world
-        free = self._sending.in_flight - len(self._followers)
-        if free <= 0:
+        """The most urgent jobs that there are places for, at most a batch: opened in one commit, sent side by side."""
+        world, places = self._world, self._places()
+        if places <= 0:
             return
         held: list[tuple[str, str]] = []
-        for job in world.table.ask(queries.ready_jobs, world.clock(), free):
-            match self._opening(job):
+        offers: list[tuple[JobRecord, verbs.Opening]] = []
+        reserved = 0
+        for job in world.table.ask(queries.ready_jobs, world.clock(), min(places, BATCH)):
+            match self._offer(job, reserved):
                 case Held(message):
                     held.append((job.id, message))
                 case TooDear(message):
                     await world.table.do(verbs.give_up, job.id, CODE, message, world.clock())
-                case opening:
-                    await self._open(job, opening)
-        if held:
+                case offered:
+                    reserved += offered.reserve
+                    offers.append((job, offered))
+        all_opened = all(await asyncio.gather(*(self._open(job, offered) for job, offered in offers)))
+        if held and all_opened:  # else some of the money is still there, and the next pass offers it again
             now = world.clock()
             await world.table.do(verbs.hold, held, min(now + HELD_MS, (now // DAY_MS + 1) * DAY_MS), now)
 
-    async def _open(self, job: JobRecord, opening: verbs.Opening) -> None:
+    async def _open(self, job: JobRecord, opening: verbs.Opening) -> bool:
+        """False when the job is not waiting any more, or when its money is gone: then the next pass holds it."""
         attempt = await self._world.table.do(verbs.open_attempt, job.id, opening, self._world.clock())
-        if attempt is not None:
-            fault("attempt_opened")
-            self._start(attempt, send=True)
+        if attempt is None:
+            return False
+        fault("attempt_opened")
+        self._start(attempt, job)
+        return True
 
-    def _opening(self, job: JobRecord) -> verbs.Opening | Held | TooDear:
+    def _offer(self, job: JobRecord, reserved: int) -> verbs.Opening | Held | TooDear:
+        """`reserved` is what the same pass has put aside for others, which the table does not know of yet."""
         world, url = self._world, self._world.endpoints.for_type(job.type).url
-        used = Used(*world.table.ask(queries.budget_used, job.id, world.clock()))
+        spent, day, month = world.table.ask(queries.budget_used, job.id, world.clock())
+        used = Used(spent, day + reserved, month + reserved)
         offer = world.budget.offer(url, DEADLINE_SECONDS[job.type], job.max_cost, used)
         if isinstance(offer, Held | TooDear):
             return offer
@@ -156,17 +172,17 @@ class Dispatcher:
         if self._world.table.ask(queries.any_held):
             await self._world.table.do(verbs.offer_held, self._world.clock(), self._sending.in_flight)
 
-    def _start(self, attempt: AttemptRecord, *, send: bool) -> None:
+    def _start(self, attempt: AttemptRecord, to_send: JobRecord | None = None) -> None:
         follower = Follower(self._world, attempt, self._send_once_more)
         self._followers[attempt.job_id] = follower
-        task = asyncio.create_task(self._live(attempt, follower, send=send), name=f"attempt-{attempt.job_id}")
+        task = asyncio.create_task(self._live(attempt, follower, to_send), name=f"attempt-{attempt.job_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _live(self, attempt: AttemptRecord, follower: Follower, *, send: bool) -> None:
+    async def _live(self, attempt: AttemptRecord, follower: Follower, to_send: JobRecord | None) -> None:
         try:
-            if send:
-                await self._send(attempt)
+            if to_send is not None:
+                await self._send(attempt, to_send)
         except RushesError as trouble:
             log.warning("job %s: %s", attempt.job_id, trouble.message)
         except Exception:  # a mistake of ours must not leave an attempt that costs money unwatched
@@ -180,15 +196,13 @@ class Dispatcher:
 
     async def _send_once_more(self, attempt: AttemptRecord) -> None:
         await self._world.table.do(verbs.unanswered, attempt.ref, self._world.clock())
-        if await self._world.table.do(verbs.sending_again, attempt.ref, self._world.clock()):
-            fault("before_sending_again")
-            await self._send(attempt)
-
-    async def _send(self, attempt: AttemptRecord) -> None:
-        """One POST /run, and what its answer means. A lost answer leaves the attempt UNKNOWN."""
         job = self._world.table.ask(queries.job_by_id, attempt.job_id)
-        if job is None:
-            return
+        if job is not None and await self._world.table.do(verbs.sending_again, attempt.ref, self._world.clock()):
+            fault("before_sending_again")
+            await self._send(attempt, job)
+
+    async def _send(self, attempt: AttemptRecord, job: JobRecord) -> None:
+        """One POST /run, and what its answer means. A lost answer leaves the attempt UNKNOWN."""
         table, endpoint = self._world.table, self._world.endpoints.at(attempt.endpoint)
         try:
             payload = self._payload(job, attempt)

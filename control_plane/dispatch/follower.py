@@ -114,10 +114,10 @@ class Follower:
 
     def _find(self) -> tuple[AttemptRecord, JobRecord] | None:
         attempt = self._world.table.ask(queries.attempt_by_token, self._ref.token)
-        job = self._world.table.ask(queries.job_by_id, self._ref.job_id)
-        if attempt is None or job is None or attempt.state is AttemptState.ENDED:
+        if attempt is None or attempt.state is AttemptState.ENDED:
             return None
-        return attempt, job
+        job = self._world.table.ask(queries.job_by_id, self._ref.job_id)
+        return None if job is None else (attempt, job)
 
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -27,6 +27,7 @@ from control_plane.endpoints.port import (
     RemoteJob,
     RemoteStatus,
 )
+from control_plane.endpoints.transport import SingleConnections
 
 TRIES = 4
 LONGEST_WAIT = 30.0
@@ -68,7 +69,9 @@ class RunPodEndpoint:
         self._headers = {"Authorization": f"Bearer {api_key.strip()}"}
         self._owned = client is None
         # trust_env off: a proxy or .netrc that happens to be set must not see the key.
-        self._client = client or httpx.AsyncClient(timeout=httpx.Timeout(20, connect=5), trust_env=False)
+        self._client = client or httpx.AsyncClient(
+            timeout=httpx.Timeout(20, connect=5), trust_env=False, transport=SingleConnections()
+        )
         self._sleep = sleep
 
     @property

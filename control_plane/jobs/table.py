@@ -27,9 +27,11 @@ class Changes:
         self._reader = reader
         self._seen = queries.last_event_id(reader)
         self._waiting: dict[str | None, list[asyncio.Future[None]]] = {}
+        self.commits = 0
 
     def committed(self) -> None:
         """Called after each commit; asks what changed only when somebody waits."""
+        self.commits += 1
         if not self._waiting:
             return
         before, self._seen = self._seen, queries.last_event_id(self._reader)
@@ -82,6 +84,11 @@ class JobTable:
     def ask(self, question: Verb[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Answer a small indexed read from the last committed state."""
         return question(self._reader, *args, **kwargs)
+
+    @property
+    def commits(self) -> int:
+        """Grows with each commit: while it stands still, every answer would be the same again."""
+        return self._changes.commits
 
     async def changed(self, job_id: str | None, timeout: float) -> bool:
         """Wait for the next change of a job (of any job when None); False when `timeout` seconds passed first.

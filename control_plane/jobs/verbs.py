@@ -55,9 +55,9 @@ def submit(conn: sqlite3.Connection, new: NewJob, now: int) -> tuple[JobRecord, 
         "priority": new.priority, "retry_of": new.retry_of, "idempotency_key": new.idempotency_key,
         "fingerprint": new.fingerprint, "webhook_url": new.webhook_url, "max_cost": new.max_cost, "now": now,
     }  # fmt: skip
-    conn.execute(sql("insert_job"), values | _beginning(conn, new, now))
+    job = JobRecord.of(conn.execute(sql("insert_job"), values | _beginning(conn, new, now)).fetchone())
     conn.executemany(sql("insert_input"), [{"job_id": new.id, "input_id": input_id} for input_id in new.inputs])
-    return _read(conn, new.id), True
+    return job, True
 
 
 def _beginning(conn: sqlite3.Connection, new: NewJob, now: int) -> dict[str, object]:

@@ -3,7 +3,8 @@
 INSERT INTO jobs (id, type, params, labels, priority, retry_of, idempotency_key, fingerprint, webhook_url, max_cost,
                   status, stage, stage_message, ready_at, created_at, updated_at)
 VALUES (:id, :type, :params, :labels, :priority, :retry_of, :idempotency_key, :fingerprint, :webhook_url, :max_cost,
-        'QUEUED', :stage, :stage_message, :ready_at, :now, :now);
+        'QUEUED', :stage, :stage_message, :ready_at, :now, :now)
+RETURNING *;
 
 -- name: job_by_id
 SELECT * FROM jobs WHERE id = :id;

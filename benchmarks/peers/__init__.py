@@ -1,0 +1,1 @@
+"""The same small job through Rushes and through what people build such services with."""
