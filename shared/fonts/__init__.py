@@ -1,4 +1,7 @@
-"""The fonts every machine has: Noto Sans, with Hebrew and Arabic for captions (SIL Open Font License 1.1, OFL.txt)."""
+"""The fonts every machine has, all under the SIL Open Font License 1.1 (OFL.txt).
+
+Noto Sans, with Hebrew, Arabic, Thai, Devanagari and single-coloured emoji, and families for captions and titles.
+"""
 
 from __future__ import annotations
 
@@ -8,3 +11,5 @@ FONT_DIR = Path(__file__).resolve().parent
 FONT_FAMILY = "Noto Sans"
 REGULAR = FONT_DIR / "NotoSans-Regular.ttf"
 BOLD = FONT_DIR / "NotoSans-Bold.ttf"
+FAMILIES = ("Anton", "Courier Prime", "Fredoka", "Montserrat", "Noto Sans")
+"""What a person may name; what a family has no letters for is drawn by the other fonts here."""

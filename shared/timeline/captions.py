@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from shared.fonts import FAMILIES
 from shared.references import MediaReference
 from shared.timeline.parts import Colour, Place, Seconds, Share, TimelinePart, check_order
 
@@ -18,8 +19,10 @@ class CaptionStyle(TimelinePart):
     """A free look; what is left out comes from `preset`. Sizes are shares of the frame's short side."""
 
     preset: CaptionPreset = "plain"
-    font: Annotated[str, Field(max_length=80)] | None = Field(default=None, description="One of the fonts that ship.")
-    size: Annotated[float, Field(ge=0.01, le=0.5)] | None = None
+    font: Annotated[str, Field(max_length=80)] | None = Field(
+        default=None, description=f"One of {', '.join(FAMILIES)}; what it has no letters for, another one draws."
+    )
+    size: Annotated[float, Field(ge=0.01, le=0.5)] | None = Field(default=None, description="Of one em.")
     bold: bool | None = None
     italic: bool | None = None
     uppercase: bool | None = None
@@ -35,9 +38,25 @@ class CaptionStyle(TimelinePart):
     )
     animation: Animation | None = None
     highlight: Highlight | None = Field(
-        default=None, description="How the word being spoken stands out; needs `words`."
+        default=None, description="How the word being spoken stands out; without `words` their times are guessed."
     )
     highlight_color: Colour | None = None
+
+    @field_validator("font")
+    @classmethod
+    def _ships(cls, font: str | None) -> str | None:
+        known = {family.casefold(): family for family in FAMILIES}
+        if font is not None and font.casefold() not in known:
+            msg = f"no font of this name ships; there are {', '.join(FAMILIES)}"
+            raise ValueError(msg)
+        return font and known[font.casefold()]
+
+
+StyleChoice = Annotated[
+    Annotated[CaptionPreset, Tag("preset")] | Annotated[CaptionStyle, Tag("CaptionStyle")],
+    Discriminator(lambda value: "preset" if isinstance(value, str) else "CaptionStyle"),
+]
+"""A preset by its name, or a free look. What is wrong with one is said of that one alone."""
 
 
 class Word(TimelinePart):
@@ -59,7 +78,7 @@ class Caption(TimelinePart):
     text: Annotated[str, Field(min_length=1, max_length=500)]
     start: Seconds
     end: Seconds
-    style: CaptionPreset | CaptionStyle | None = None
+    style: StyleChoice | None = None
     words: Annotated[tuple[Word, ...], Field(max_length=100)] = ()
 
     @model_validator(mode="after")
@@ -95,4 +114,4 @@ class SubtitleFile(TimelinePart):
 
     url: MediaReference
     offset: Annotated[float, Field(ge=-86_400, le=86_400)] = 0.0
-    style: CaptionPreset | CaptionStyle | None = None
+    style: StyleChoice | None = None

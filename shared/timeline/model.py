@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from shared.timeline.captions import Caption, CaptionPreset, CaptionStyle, SubtitleFile, Title
+from shared.timeline.captions import Caption, StyleChoice, SubtitleFile, Title
 from shared.timeline.clips import Clip, Overlay
 from shared.timeline.layout import as_written, film_seconds, problems
 from shared.timeline.locations import refuse
@@ -31,7 +31,7 @@ class Timeline(TimelinePart):
     tracks: Annotated[tuple[Track, ...], Field(max_length=20)] = ()
     clips: Annotated[tuple[Clip, ...], Field(max_length=500, validate_default=True)] = ()
     captions: Annotated[tuple[Caption, ...], Field(max_length=2000)] = ()
-    caption_style: CaptionPreset | CaptionStyle = "plain"
+    caption_style: StyleChoice = "plain"
     subtitle_file: SubtitleFile | None = None
     titles: Annotated[tuple[Title, ...], Field(max_length=200)] = ()
     overlays: Annotated[tuple[Overlay, ...], Field(max_length=200)] = ()

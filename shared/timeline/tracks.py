@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.timeline.captions import Caption, CaptionPreset, CaptionStyle
+from shared.timeline.captions import Caption, StyleChoice
 from shared.timeline.clips import Clip, Overlay
 from shared.timeline.parts import Seconds, TimelinePart
 from shared.timeline.sound import Music, SoundEffect, Voiceover
@@ -38,7 +38,7 @@ class CaptionTrack(TimelinePart):
     """Captions in one style."""
 
     type: Literal["caption"]
-    style: CaptionPreset | CaptionStyle | None = None
+    style: StyleChoice | None = None
     items: Annotated[tuple[Caption, ...], Field(max_length=2000)]
 
 

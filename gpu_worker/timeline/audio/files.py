@@ -1,4 +1,7 @@
-"""Mixes on their way, in files of our own: 24-bit FLAC an eighth as loud, since sums may lie above full scale. Pure."""
+"""Mixes on their way, in files of our own, an eighth as loud, since sums may lie above full scale. Pure.
+
+They are 24-bit FLAC, a third of the size; what is to be looped is WAV, since a short FLAC cannot be wound back.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ from gpu_worker.media.graph import Option, Output, Stream, apply, open_file, out
 from gpu_worker.timeline.film import RATE
 
 HEADROOM = 8
-_FLAC: dict[str, Option] = {
-    "c:a": "flac", "sample_fmt": "s32", "compression_level": 2, "ar": RATE, "ac": 2, "format": "flac",
-}  # fmt: skip
+# What is damaged in a file is silent; by itself ffmpeg ends with an error when that is most of it.
+_PATIENT: dict[str, Option] = {"max_error_rate": 1}
+_FLAC: dict[str, Option] = {"c:a": "flac", "sample_fmt": "s32", "compression_level": 2, "format": "flac"}
+_WAV: dict[str, Option] = {"c:a": "pcm_f32le", "rf64": "auto", "format": "wav"}
 
 
 def kept(stream: Stream, name: str) -> Output:
@@ -23,7 +27,8 @@ def reopened(name: str) -> Stream:
 
 def finished(stream: Stream, name: str) -> Output:
     """A mix as it is; what lies above full scale is lost."""
-    return output((stream,), name, **_FLAC)
+    form = _WAV if name.endswith(".wav") else _FLAC
+    return output((stream,), name, **_PATIENT, ar=RATE, ac=2, **form)
 
 
 def louder(stream: Stream, gain: float) -> Stream:

@@ -30,9 +30,9 @@ class Measured:
     peak: float | None = None
 
 
-def metered(stream: Stream, file: str) -> Stream:
-    """The same sound; what `reading` reads is written to `file` on the way."""
-    stream = apply(stream, "ebur128", metadata=1, peak="true")
+def metered(stream: Stream, file: str, *, peak: bool = True) -> Stream:
+    """The same sound; what `reading` reads is written to `file` on the way, without `peak` the loudness alone."""
+    stream = apply(stream, "ebur128", metadata=1, peak="true" if peak else "none")
     return apply(stream, "ametadata", mode="print", file=file)
 
 
@@ -42,8 +42,7 @@ def reading(path: Path) -> Measured:
         file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
         tail = file.read().decode("ascii", "replace")
     loudness = _last(tail, r"r128\.I")
-    peaks = [_last(tail, rf"r128\.true_peaks_ch{n}") for n in range(2)]
-    highest = max(10 ** (peak / 20) if peak is not None else 0.0 for peak in peaks)
+    highest = max(_last(tail, rf"r128\.true_peaks_ch{n}") or 0.0 for n in range(2))
     return Measured(
         loudness if loudness is not None and loudness > SILENT_LUFS else None,
         20 * math.log10(highest) if highest > 0 else None,

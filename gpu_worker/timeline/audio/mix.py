@@ -1,32 +1,35 @@
 """Parts put together, with music stepping back for voices. Pure.
 
-The key that music listens to is the voice made even (gated, then driven into a limiter), so that how far music steps
-back depends on `duck` alone and not on how loudly somebody speaks: 24 dB times its square, 12 dB at 0.7.
+How far music steps back depends on `duck` alone, not on how loudly somebody speaks: 24 dB times its square, so 6 dB
+at 0.5 and 12 dB at 0.7. For that the compressor listens to a key that stands at full scale while there is a voice
+and is silent otherwise: the voice gated, then amplified and clipped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import e, log10
 
 from gpu_worker.media.graph import Stream, apply, join, open_virtual, split
 from gpu_worker.timeline.audio.files import fitted, reopened
 from gpu_worker.timeline.audio.parts import part
-from gpu_worker.timeline.audio.steps import Bus, Mixed, Part
+from gpu_worker.timeline.audio.steps import Bus, Part
 from gpu_worker.timeline.film import RATE, Film, Sound
 
 _DEEPEST_DB = 24.0
-# The key stands this far below full scale, and the compressor does 19/20 of what lies above its threshold.
-_KEY_DB, _RATIO = 1.0, 20
-# Music is down before the first syllable.
-_AHEAD_SECONDS = 0.12
+# A recording's own noise is quieter (about -46 dBFS), and what is louder is clipped after 60 dB more.
+_VOICE_LEVEL, _TO_FULL_SCALE = 0.005, "60dB"
+# Music begins to step back before the first syllable, and is back after a pause for breath would be over.
+_AHEAD_SECONDS, _BACK_SECONDS = 0.15, 0.9
+_RATIO, _ATTACK_MS, _LONGEST_RELEASE_MS = 20, 160, 9000
 _VOICES = Bus(is_voice=True, duck=0.0)
 
 
 def whole(film: Film, buses: dict[Bus, tuple[Part, ...]]) -> Stream:
     """The mix of the film, exactly its samples, not yet mastered."""
     if not buses:
-        return fitted(open_virtual("anullsrc", r=RATE, cl="stereo"), film.samples)
+        return fitted(open_virtual("anullsrc", r=RATE, cl="stereo", n=RATE), film.samples)
     tracks = {bus: mixed(parts, 0, film.samples) for bus, parts in buses.items()}
     return _added(_ducked(tracks))
 
@@ -49,11 +52,15 @@ def lanes(parts: Sequence[Part]) -> list[list[Part]]:
 
 
 def _row(lane: Sequence[Part], at: int) -> Stream:
-    slots = [apply(_opened(one), "apad", whole_len=after.at - one.at) for one, after in pairwise(lane)]
-    slots.append(_opened(lane[-1]))
+    slots = [_up_to(one, after.at) for one, after in pairwise(lane)] + [_opened(lane[-1])]
     row = slots[0] if len(slots) == 1 else join(slots, "concat", n=len(slots), v=0, a=1)
     late = lane[0].at - at
     return apply(row, "adelay", delays=f"{late}S", all=1) if late else row
+
+
+def _up_to(one: Part, after: int) -> Stream:
+    slot = after - one.at
+    return apply(_opened(one), "apad", whole_len=slot) if slot > one.samples else _opened(one)
 
 
 def _opened(one: Part) -> Stream:
@@ -76,13 +83,17 @@ def _ducked(tracks: dict[Bus, Stream]) -> list[Stream]:
 
 def _key(voice: Stream) -> Stream:
     early = apply(apply(voice, "atrim", start=_AHEAD_SECONDS), "asetpts", expr="PTS-STARTPTS")
-    gated = apply(early, "agate", threshold=0.01, range=0, ratio=9000, attack=5, release=250)
-    return apply(apply(gated, "volume", volume="40dB"), "alimiter", limit=1, level=0, attack=5, release=100)
+    # Not evenly, or a voice whose channels are each other's opposite would not be there.
+    mono = apply(early, "pan", args="mono|c0=.6*c0+.4*c1")
+    gated = apply(mono, "agate", threshold=_VOICE_LEVEL, range=0, ratio=9000, attack=5, release=250)
+    return apply(apply(gated, "volume", volume=_TO_FULL_SCALE), "asoftclip", type="hard")
 
 
 def _stepped_back(track: Stream, key: Stream, duck: float) -> Stream:
-    depth = _DEEPEST_DB * duck * duck / (1 - 1 / _RATIO) + _KEY_DB
+    """The filter's times are four times those of its filter's decay, and it decays by 8.7 dB in one of these."""
+    depth = _DEEPEST_DB * duck * duck / (1 - 1 / _RATIO)
+    release = min(_LONGEST_RELEASE_MS, 4000 * _BACK_SECONDS * 20 * log10(e) / depth)
     return join(
         (track, apply(key, "apad")), "sidechaincompress", threshold=f"{10 ** (-depth / 20):.6f}", ratio=_RATIO,
-        attack=60, release=450, knee=1, detection="peak",
+        attack=_ATTACK_MS, release=f"{release:.3f}", knee=1, detection="peak",
     )  # fmt: skip

@@ -17,6 +17,9 @@ _PREROLL_SECONDS = 0.2
 _GAPS: dict[str, Option] = {"async": 1, "first_pts": 0, "min_hard_comp": 0.04}
 # One `atempo` sounds well up to these.
 _FASTEST, _SLOWEST = 2.0, 0.5
+# At every speed it comes out as early as this, counted in what goes in, and keeps some of the end to itself.
+_TEMPO_EARLY = round(0.007 * RATE)
+_TEMPO_KEEPS = RATE // 10
 
 
 def part(sound: Sound) -> Stream:
@@ -45,7 +48,7 @@ def _stretch(sound: Sound) -> Stream:
     first = round(lead * RATE)
     last = first + max(1, round(length * RATE))
     if sound.reverse:
-        stream = fitted(stream, last)
+        stream = apply(stream, "apad", whole_len=last)
     return apply(apply(stream, "atrim", start_sample=first, end_sample=last), "asetpts", expr="N/SR/TB")
 
 
@@ -66,6 +69,7 @@ def _at_speed(stream: Stream, speed: float) -> Stream:
     """Faster or slower at the same pitch."""
     while not isclose(speed, 1):
         step = min(max(speed, _SLOWEST), _FASTEST)
+        stream = apply(apply(stream, "adelay", delays=f"{_TEMPO_EARLY}S", all=1), "apad", pad_len=_TEMPO_KEEPS)
         stream = apply(stream, "atempo", f"{step:.9f}")
         speed /= step
     return stream

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from gpu_worker.media.ffmpeg import run_ffmpeg
@@ -48,14 +49,14 @@ def render_sound(film: Film, folder: Path, on_progress: Done) -> Master:
     work = _Work(film, folder, on_progress, sum(step.mixed.samples for step in plan.steps))
     for step in plan.steps:
         work.run(kept(mixed(step.parts, step.mixed.at, step.mixed.samples), step.mixed.name), step.mixed.samples)
-        work.forget(step.needs)
-    mix = whole(film, plan.buses)
+        work.forget(plan.used_up(step.parts))
+    mix, last = whole(film, plan.buses), chain.from_iterable(plan.buses.values())
     if plan.buses and film.mix.loudness is not None and film.mix.exact and film.duration >= _SHORTEST_SECONDS:
-        work.run(kept(metered(mix, _METER), _MIX), film.samples)
-        work.forget(plan.needs)
+        work.run(kept(metered(mix, _METER, peak=False), _MIX), film.samples)
+        work.forget(plan.used_up(last))
         return _exact(film, film.mix.loudness, work)
     master = _once(film, mix, work)
-    work.forget(plan.needs)
+    work.forget(plan.used_up(last))
     return master
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, pairwise
+from itertools import pairwise
 from math import ceil
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from gpu_worker.timeline.audio.files import HEADROOM
 from gpu_worker.timeline.audio.parts import stretch_seconds
 from gpu_worker.timeline.film import RATE, Film, Sound, Source
 
-MOST_OPEN = 8
+MOST_OPEN = 6
 """Files that one ffmpeg reads at a time. The index of a film of three hours takes 40 MB in each."""
 
 # Seconds that one part may hold in memory to play them backwards.
@@ -45,11 +45,6 @@ class Step:
     mixed: Mixed
     parts: tuple[Part, ...]
 
-    @property
-    def needs(self) -> list[str]:
-        """The files of earlier steps that it reads, and nobody after it."""
-        return _made(self.parts)
-
 
 @dataclass(frozen=True, order=True)
 class Bus:
@@ -66,10 +61,11 @@ class Scheme:
     steps: tuple[Step, ...]
     buses: dict[Bus, tuple[Part, ...]]
 
-    @property
-    def needs(self) -> list[str]:
-        """The files that the mix of the film reads."""
-        return _made(chain.from_iterable(self.buses.values()))
+    def used_up(self, parts: Iterable[Part]) -> list[str]:
+        """The files of steps that these parts play, which nothing else does."""
+        made = {step.mixed.name for step in self.steps}
+        names = [part.name if isinstance(part, Mixed) else str(part.source.path) for part in parts]
+        return [name for name in names if name in made]
 
 
 def scheme(film: Film) -> Scheme:
@@ -109,17 +105,18 @@ class _Steps:
         return tuple(parts)
 
     def _replaced(self, sound: Sound, pieces: Sequence[Part]) -> Sound:
-        mixed = self._mixed(self.reduced(pieces, MOST_OPEN))
+        form, codec = ("wav", "pcm_f32le") if sound.loop else ("flac", "flac")
+        mixed = self._mixed(self.reduced(pieces, MOST_OPEN), form)
         seconds = mixed.samples / RATE
-        media = MediaInfo("audio", "flac", seconds, audio_stream=0, audio_codec="flac", channels=2)
+        media = MediaInfo("audio", form, seconds, audio_stream=0, audio_codec=codec, channels=2)
         return replace(
             sound, source=Source(Path(mixed.name), media), start=0.0, end=seconds, volume=sound.volume * HEADROOM
         )
 
-    def _mixed(self, parts: Sequence[Part]) -> Mixed:
+    def _mixed(self, parts: Sequence[Part], form: str = "flac") -> Mixed:
         at = min(part.at for part in parts)
         end = max(part.at + part.samples for part in parts)
-        mixed = Mixed(f"mix{len(self.taken)}.flac", at, end - at)
+        mixed = Mixed(f"mix{len(self.taken)}.{form}", at, end - at)
         self.taken.append(Step(mixed, tuple(parts)))
         return mixed
 
@@ -152,11 +149,3 @@ def _backwards(sound: Sound, seconds: float) -> Iterator[Sound]:
         start = max(0.0, until - samples / RATE)
         yield Sound(sound.source, sound.role, at, samples, start, until, reverse=True)
         at += samples
-
-
-def _made(parts: Iterable[Part]) -> list[str]:
-    return [
-        part.name if isinstance(part, Mixed) else part.source.path.name
-        for part in parts
-        if isinstance(part, Mixed) or not part.source.path.is_absolute()
-    ]

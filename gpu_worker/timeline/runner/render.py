@@ -11,7 +11,7 @@ from typing import Any
 from gpu_worker.context import Checkpoints, ProducedFile, Report
 from gpu_worker.media.ffmpeg import ffmpeg_version, run_ffmpeg
 from gpu_worker.media.probe import probe
-from gpu_worker.timeline.audio import render_sound
+from gpu_worker.timeline.audio import Master, render_sound
 from gpu_worker.timeline.film import Chunk, Film
 from gpu_worker.timeline.pictures import FONT_FOLDER, chunks
 from gpu_worker.timeline.runner import space
@@ -23,9 +23,8 @@ from gpu_worker.timeline.runner.keep import Keeper
 from gpu_worker.timeline.runner.picture import Target, encode, in_order
 from gpu_worker.timeline.runner.progress import Meter
 from gpu_worker.timeline.runner.smart_cut import Copy, between, copies, with_copies
-from gpu_worker.timeline.words import subtitle_text
+from gpu_worker.timeline.words import font_notes, place_fonts, subtitle_text
 from shared.errors import EngineFailed
-from shared.fonts import FONT_DIR
 
 
 @dataclass(frozen=True)
@@ -41,9 +40,8 @@ class Made:
     """A film not yet in its files: ffmpeg's arguments that open each picture of it, and its sound."""
 
     pictures: dict[Target, list[str]]
-    sound: Path
+    sound: Master
     meter: Meter
-    notes: tuple[str, ...] = ()
     copied_frames: int = 0
 
 
@@ -54,7 +52,7 @@ def render(film: Film, folder: Path, report: Report, checkpoints: Checkpoints | 
     """
     files = files_of(film)
     space.check(film, [file.encoding for file in files], folder)
-    (folder / FONT_FOLDER).symlink_to(FONT_DIR)
+    place_fonts(film, folder / FONT_FOLDER)
     keeper = Keeper(folder, checkpoints or Checkpoints.none())
     made = _make(film, files, copies(film), folder, report, keeper) or _make(film, files, [], folder, report, keeper)
     if made is None:
@@ -75,14 +73,13 @@ def _make(
         sound = pool.submit(render_sound, film, folder, meter.part("sound", "mixing", "mixing the sound"))
         picture = pool.submit(encode, film, todo, targets, folder, meter, keeper)
         in_order([picture, sound], meter)
-    master = sound.result()
     if not copied:
         pictures = {target: join_parts(film, todo, target, folder) for target in targets}
     elif joined := with_copies(film, copied, todo, targets[0], folder):
         pictures = {targets[0]: joined}
     else:
         return None
-    return Made(pictures, master.path, meter, tuple(master.notes), sum(copy.end - copy.first for copy in copied))
+    return Made(pictures, sound.result(), meter, sum(copy.end - copy.first for copy in copied))
 
 
 def _weights(todo: list[Chunk], files: list[File], film: Film) -> dict[str, float]:
@@ -102,7 +99,7 @@ def _finish(film: Film, file: File, made: Made, folder: Path) -> ProducedFile:
     else:
         if film.output.captions in ("soft", "both"):
             (folder / SUBTITLES).write_text(subtitle_text(film, "srt"), encoding="utf-8")
-        arguments = film_arguments(film, file.encoding, picture, made.sound, file.name)
+        arguments = film_arguments(film, file.encoding, picture, made.sound.path, file.name)
         run_ffmpeg(arguments, duration=film.duration, on_progress=done, folder=folder)
     measured = probe(folder / file.name)
     check(film, file, measured)
@@ -131,8 +128,10 @@ def _engine(film: Film, made: Made) -> dict[str, Any]:
     card = any(encoder in HARDWARE.values() for encoder in encoders)
     engine: dict[str, Any] = {"name": "ffmpeg", "version": ffmpeg_version(), "device": "cuda" if card else "cpu"}
     engine["encoders"] = encoders
+    if made.sound.loudness is not None:
+        engine["loudness_lufs"] = round(made.sound.loudness, 1)
     if made.copied_frames:
         engine["copied_frames"] = made.copied_frames
-    if notes := [*film.notes, *made.notes]:
+    if notes := [*film.notes, *made.sound.notes, *font_notes(film)]:
         engine["notes"] = notes
     return engine

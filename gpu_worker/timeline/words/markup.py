@@ -26,16 +26,14 @@ def tag(*commands: str) -> str:
     return f"{{{inside}}}" if inside else ""
 
 
-def colour(value: str, opacity: float = 1.0) -> str:
-    """`#RRGGBB[AA]` as ASS writes it in a style: alpha first and turned over, then blue, green, red."""
-    red, green, blue = value[1:3], value[3:5], value[5:7]
+def paint(part: int, value: str, opacity: float = 1.0) -> tuple[str, str]:
+    """Tags that give a part of the letters (1 is their inside, 3 their edge) a colour of `#RRGGBB[AA]`.
+
+    ASS has its colours blue first, and alpha turned over.
+    """
     alpha = 255 - round(int(value[7:9] or "FF", 16) * opacity)
-    return f"&H{alpha:02X}{blue}{green}{red}".upper().replace("&H", "&H")
-
-
-def bare(value: str) -> str:
-    """The same without alpha, as an override takes it."""
-    return f"&H{value[5:7]}{value[3:5]}{value[1:3]}&".upper()
+    blue_first = (value[5:7] + value[3:5] + value[1:3]).upper()
+    return f"{part}c&H{blue_first}&", f"{part}a&H{alpha:02X}&"
 
 
 def clock(frame: int, fps: int) -> str:
@@ -43,3 +41,8 @@ def clock(frame: int, fps: int) -> str:
     hundredths = max(0, round((frame - 0.5) / fps * 100))
     minutes, rest = divmod(hundredths, 6000)
     return f"{minutes // 60}:{minutes % 60:02}:{rest // 100:02}.{rest % 100:02}"
+
+
+def number(value: float) -> str:
+    """As short as it can be written, to a hundredth."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
