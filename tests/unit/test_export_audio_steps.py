@@ -63,7 +63,7 @@ def test_a_mix_spans_what_is_in_it_and_no_more() -> None:
 
 def test_files_on_the_way_add_up_to_little_more_than_the_film() -> None:
     """Two beds under 200 clips: mixing them with their neighbours would make every file as long as the film."""
-    made = film(700, clips(200) + [Sound(FILE, "sfx", 0, 700 * SECOND), Sound(FILE, "sfx", SECOND, 650 * SECOND)])
+    made = film(700, [*clips(200), Sound(FILE, "sfx", 0, 700 * SECOND), Sound(FILE, "sfx", SECOND, 650 * SECOND)])
     plan = scheme(made)
     first_level = [step for step in plan.steps if any(isinstance(part, Sound) for part in step.parts)]
     assert sum(step.mixed.samples for step in first_level) < 2.5 * made.samples

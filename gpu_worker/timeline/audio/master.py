@@ -58,7 +58,8 @@ def limited(stream: Stream, mix: SoundMix, gain_db: float = 0.0) -> Stream:
 
 def steered(stream: Stream, mix: SoundMix) -> Stream:
     """Held at its loudness as it runs, in one pass."""
-    return apply(apply(stream, "loudnorm", I=mix.loudness, TP=mix.peak, LRA=11), "aresample", RATE)
+    even = apply(stream, "loudnorm", I=mix.loudness, TP=mix.peak, LRA=11)
+    return apply(even, "aformat", sample_fmts="fltp", sample_rates=RATE, channel_layouts="stereo")
 
 
 def _last(text: str, key: str) -> float | None:

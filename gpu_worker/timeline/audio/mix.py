@@ -29,14 +29,15 @@ _VOICES = Bus(is_voice=True, duck=0.0)
 def whole(film: Film, buses: dict[Bus, tuple[Part, ...]]) -> Stream:
     """The mix of the film, exactly its samples, not yet mastered."""
     if not buses:
-        return fitted(open_virtual("anullsrc", r=RATE, cl="stereo", n=RATE), film.samples)
+        return mixed((), 0, film.samples)
     tracks = {bus: mixed(parts, 0, film.samples) for bus, parts in buses.items()}
     return _added(_ducked(tracks))
 
 
 def mixed(parts: Sequence[Part], at: int, samples: int) -> Stream:
     """`samples` of these parts together, from sample `at` of the film on."""
-    return fitted(_added([_row(lane, at) for lane in lanes(parts)]), samples)
+    silence = open_virtual("anullsrc", r=RATE, cl="stereo", n=RATE)
+    return fitted(_added([_row(lane, at) for lane in lanes(parts)] or [silence]), samples)
 
 
 def lanes(parts: Sequence[Part]) -> list[list[Part]]:

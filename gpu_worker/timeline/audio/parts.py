@@ -5,6 +5,7 @@ Every part is 32-bit float, 48 kHz, stereo from here on, so that nothing clips b
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import isclose
 
 from gpu_worker.media.graph import Option, Stream, apply, open_source
@@ -40,13 +41,33 @@ def stretch_seconds(sound: Sound) -> float:
     return end - sound.start if sound.reverse else min(end - sound.start, needed)
 
 
-def _stretch(sound: Sound) -> Stream:
+@dataclass(frozen=True)
+class Excerpt:
+    """What is read of a source, in seconds: from `early` on, `lead` before what is heard, for `seconds`."""
+
+    early: float
+    lead: float
+    seconds: float
+
+    @property
+    def limits(self) -> dict[str, Option]:
+        """ffmpeg's options of the input."""
+        seek: dict[str, Option] = {"ss": f"{self.early:.6f}"} if self.early else {}
+        return {**seek, "t": f"{self.seconds:.6f}"}
+
+
+def excerpt(sound: Sound) -> Excerpt:
+    """A little more than the stretch, at both ends."""
     early = max(0.0, sound.start - _PREROLL_SECONDS)
-    lead, length = sound.start - early, stretch_seconds(sound)
-    limits: dict[str, Option] = {"ss": f"{early:.6f}"} if early else {}
-    stream = _opened(sound, **limits, t=f"{lead + length + _PREROLL_SECONDS:.6f}")
-    first = round(lead * RATE)
-    last = first + max(1, round(length * RATE))
+    lead = sound.start - early
+    return Excerpt(early, lead, lead + stretch_seconds(sound) + _PREROLL_SECONDS)
+
+
+def _stretch(sound: Sound) -> Stream:
+    read = excerpt(sound)
+    stream = _opened(sound, **read.limits)
+    first = round(read.lead * RATE)
+    last = first + max(1, round(stretch_seconds(sound) * RATE))
     if sound.reverse:
         stream = apply(stream, "apad", whole_len=last)
     return apply(apply(stream, "atrim", start_sample=first, end_sample=last), "asetpts", expr="N/SR/TB")

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 from gpu_worker.media.ffmpeg import run_ffmpeg
 from gpu_worker.media.graph import Output, Stream, arguments
+from gpu_worker.media.probe import probe
 from gpu_worker.timeline.audio.files import finished, fitted, kept, reopened
 from gpu_worker.timeline.audio.master import Measured, limited, metered, reading, steered
 from gpu_worker.timeline.audio.mix import mixed, whole
-from gpu_worker.timeline.audio.steps import scheme
-from gpu_worker.timeline.film import RATE, Film
+from gpu_worker.timeline.audio.steady import decoded, steady
+from gpu_worker.timeline.audio.steps import Part, Scheme, Step, scheme
+from gpu_worker.timeline.film import RATE, Film, Sound
+from shared.errors import EngineFailed
 
 _MIX, _SOUND, _METER = "mix.flac", "sound.flac", "loudness.txt"
 # Integrated loudness needs at least one block of 400 ms.
 _SHORTEST_SECONDS = 0.4
+# `loudnorm` looks three seconds ahead; with less than that and silence in it, it makes noise out of nothing.
+_SHORTEST_STEERED_SECONDS = 4.0
 # Above that a recording's own noise is what would be heard.
 _MOST_GAIN_DB = 30.0
-# The limiter takes from a loud mix what it was given; that is given once more.
-_TRIES, _NEAR_LU = 3, 0.3
-_MISSED_LU = 0.5
+# What the limiter takes away is given again, up to this; beyond, it is heard.
+_MOST_AGAIN_DB = 4.0
+_NEAR_LU, _MISSED_LU = 0.3, 0.5
+# A file of ours with no sound in it is smaller.
+_EMPTY_BYTES = 2000
+_UNREADABLE = "A part of the sound could not be read; it is silent."
+_log = logging.getLogger(__name__)
 Done = Callable[[float], None]
+Fix = Callable[[Iterable[Part]], list[Part]]
 
 
 @dataclass(frozen=True)
@@ -48,16 +60,42 @@ def render_sound(film: Film, folder: Path, on_progress: Done) -> Master:
     plan = scheme(film)
     work = _Work(film, folder, on_progress, sum(step.mixed.samples for step in plan.steps))
     for step in plan.steps:
-        work.run(kept(mixed(step.parts, step.mixed.at, step.mixed.samples), step.mixed.name), step.mixed.samples)
+        work.mix(step.parts, partial(_step, step), step.mixed.name, step.mixed.samples)
         work.forget(plan.used_up(step.parts))
-    mix, last = whole(film, plan.buses), chain.from_iterable(plan.buses.values())
-    if plan.buses and film.mix.loudness is not None and film.mix.exact and film.duration >= _SHORTEST_SECONDS:
-        work.run(kept(metered(mix, _METER, peak=False), _MIX), film.samples)
-        work.forget(plan.used_up(last))
-        return _exact(film, film.mix.loudness, work)
-    master = _once(film, mix, work)
+    return _master(film, plan, work)
+
+
+def _step(step: Step, fixed: Fix) -> Output:
+    return kept(mixed(fixed(step.parts), step.mixed.at, step.mixed.samples), step.mixed.name)
+
+
+def _master(film: Film, plan: Scheme, work: _Work) -> Master:
+    last = list(chain.from_iterable(plan.buses.values()))
+    name, finish = _finish(film)
+    work.mix(last, lambda fixed: finish(_whole(film, plan, fixed)), name, film.samples)
     work.forget(plan.used_up(last))
-    return master
+    if name == _MIX and film.mix.loudness is not None:
+        return _exact(film, film.mix.loudness, work)
+    return work.finished(work.measured() if last else Measured())
+
+
+def _whole(film: Film, plan: Scheme, fixed: Fix) -> Stream:
+    return whole(film, {bus: tuple(fixed(parts)) for bus, parts in plan.buses.items()})
+
+
+def _finish(film: Film) -> tuple[str, Callable[[Stream], Output]]:
+    """What becomes of the whole mix: the master, or what is measured first."""
+    if not film.sounds:
+        return _SOUND, lambda mix: finished(mix, _SOUND)
+    if film.mix.loudness is not None and film.duration >= _SHORTEST_SECONDS:
+        if film.mix.exact or film.duration < _SHORTEST_STEERED_SECONDS:
+            return _MIX, lambda mix: kept(metered(mix, _METER, peak=False), _MIX)
+        return _SOUND, lambda mix: _metered_master(film, steered(mix, film.mix))
+    return _SOUND, lambda mix: _metered_master(film, limited(mix, film.mix))
+
+
+def _metered_master(film: Film, loud: Stream) -> Output:
+    return finished(metered(fitted(loud, film.samples), _METER), _SOUND)
 
 
 class _Work:
@@ -67,16 +105,49 @@ class _Work:
         self._folder = folder
         self._on_progress = on_progress
         self._done = 0
+        self._furthest = 0.0
+        self._notes: list[str] = []
         self._all = samples + 2 * film.samples
+
+    def mix(self, parts: Sequence[Part], target: Callable[[Fix], Output], name: str, samples: int) -> None:
+        """One ffmpeg that makes the file `name` of these parts; another one should it lose count in one of them."""
+        before = self._done
+        sounds = [part for part in parts if isinstance(part, Sound) and part.source.path.is_absolute()]
+        try:
+            self.run(target(list), samples)
+            if not sounds or round(probe(self._folder / name).duration * RATE) == samples:
+                return
+        except EngineFailed:
+            if not sounds:
+                raise
+        _log.warning("mixing again, with every file decoded alone")
+        self._done = before
+        fixed: dict[Part, Sound | None] = {
+            sound: self._steady(sound, f"steady{n}.nut") for n, sound in enumerate(dict.fromkeys(sounds))
+        }
+        self.run(target(lambda some: [ready for part in some if (ready := fixed.get(part, part))]), samples)
+        self.forget(f"steady{n}.nut" for n in range(len(fixed)))
+
+    def _steady(self, sound: Sound, name: str) -> Sound | None:
+        """The sound from a file of one form; None where nothing could be decoded."""
+        try:
+            self._call(decoded(sound, name), 0, 1)
+        except EngineFailed:
+            self._notes.append(_UNREADABLE)
+        path = self._folder / name
+        return steady(sound, name) if path.exists() and path.stat().st_size > _EMPTY_BYTES else None
 
     def run(self, target: Output, samples: int) -> None:
         """One ffmpeg that makes so many samples."""
+        self._call(target, samples, samples)
+        self._done += samples
 
+    def _call(self, target: Output, weight: int, samples: int) -> None:
         def done(share: float) -> None:
-            self._on_progress(min(1.0, (self._done + share * samples) / self._all))
+            self._furthest = max(self._furthest, min(1.0, (self._done + share * weight) / self._all))
+            self._on_progress(self._furthest)
 
         run_ffmpeg(arguments(target), duration=samples / RATE, on_progress=done, folder=self._folder)
-        self._done += samples
 
     def measured(self) -> Measured:
         """What the meter of the last run says."""
@@ -86,7 +157,7 @@ class _Work:
         """The master, which the last run has made."""
         self.forget((_MIX, _METER))
         self._on_progress(1.0)
-        return Master(self._folder / _SOUND, measured.loudness, measured.peak, notes)
+        return Master(self._folder / _SOUND, measured.loudness, measured.peak, (*dict.fromkeys(self._notes), *notes))
 
     def forget(self, names: Iterable[str]) -> None:
         """Make room on the disk."""
@@ -94,34 +165,21 @@ class _Work:
             (self._folder / name).unlink(missing_ok=True)
 
 
-def _once(film: Film, mix: Stream, work: _Work) -> Master:
-    """The mix as it is, or steered on its way; never above the peak."""
-    if not film.sounds:
-        work.run(finished(mix, _SOUND), film.samples)
-        return work.finished(Measured())
-    is_steered = film.mix.loudness is not None and film.duration >= _SHORTEST_SECONDS
-    loud = steered(mix, film.mix) if is_steered else limited(mix, film.mix)
-    work.run(finished(metered(fitted(loud, film.samples), _METER), _SOUND), film.samples)
-    return work.finished(work.measured())
-
-
 def _exact(film: Film, goal: float, work: _Work) -> Master:
     """Set what has been measured, and measure what the limiter has left of it."""
     before = work.measured().loudness
-    most = _MOST_GAIN_DB if before is not None else 0.0
-    gain = min(most, goal - before) if before is not None else 0.0
-    for _ in range(_TRIES):
-        loud = fitted(limited(reopened(_MIX), film.mix, gain), film.samples)
-        work.run(finished(metered(loud, _METER), _SOUND), film.samples)
+    wanted = goal - before if before is not None else 0.0
+    gain, most = min(wanted, _MOST_GAIN_DB), min(wanted + _MOST_AGAIN_DB, _MOST_GAIN_DB)
+    while True:
+        work.run(_metered_master(film, limited(reopened(_MIX), film.mix, gain)), film.samples)
         after = work.measured()
         if after.loudness is None or abs(goal - after.loudness) <= _NEAR_LU or gain >= most:
-            break
+            return work.finished(after, *_missed(goal, after, is_faint=wanted > _MOST_GAIN_DB))
         gain = min(most, gain + goal - after.loudness)
-    return work.finished(after, *_missed(goal, after, is_noise=gain >= most))
 
 
-def _missed(goal: float, after: Measured, *, is_noise: bool) -> Iterator[str]:
+def _missed(goal: float, after: Measured, *, is_faint: bool) -> Iterator[str]:
     if after.loudness is None or abs(goal - after.loudness) <= _MISSED_LU:
         return
-    why = "it is too quiet to be raised that far" if is_noise else "louder would need higher peaks"
+    why = "it is too quiet to be raised that far" if is_faint else "louder would need higher peaks"
     yield f"The sound came out at {after.loudness:.1f} LUFS instead of {goal:g}: {why}."

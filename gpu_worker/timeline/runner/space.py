@@ -12,7 +12,8 @@ from shared.timeline import Encoding
 # Bits for a pixel of each frame, of pictures that are hard to compress.
 _BITS = {"h264": 0.2, "h265": 0.15, "vp9": 0.15, "av1": 0.12, "prores": 4.0}
 _GIF_BITS = 4.0
-_SOUND_BYTES = 4 * 2 * RATE
+# Its mix, its master and the groups they are made of, at their worst.
+_SOUND_BYTES = 3 * 4 * 2 * RATE
 _SPARE_BYTES = 200 * 2**20
 
 
