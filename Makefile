@@ -4,10 +4,10 @@ BIN := .venv/bin
 SETUP := $(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test nightly check format bench bench-peers campaign openapi clean
+.PHONY: help demo serve test nightly test-browser test-engines check format bench bench-gpu bench-in-flight bench-peers bench-export campaign openapi clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Make a film out of real pictures and speech. Your own clips: make demo CLIPS="a.mp4 b.mp4"
 	@$(SETUP)
@@ -19,11 +19,19 @@ serve: ## Start the control plane on port 8000, with the settings of .env
 
 test: ## Run every test, the S3 suite against a real S3 server included. A part: make test ARGS="tests/unit -x"
 	@$(SETUP) dev s3-server
-	@$(BIN)/python -m pytest -m "not nightly" $(ARGS)
+	@$(BIN)/python -m pytest -m "not nightly and not browser" $(ARGS)
 
 nightly: ## The slow suites: the fault campaign with its promises of time, for a machine that is not busy
 	@$(SETUP) dev
 	@$(BIN)/python -m pytest -m nightly $(ARGS)
+
+test-engines: ## The GPU engines on tiny models, in .venv-engines with torch; needs no GPU
+	@$(PYTHON) tools/engines_env.py
+	@OMP_NUM_THREADS=1 .venv-engines/bin/python -m pytest tests/engines $(ARGS)
+
+test-browser: ## Play films in this machine's Chromium
+	@$(SETUP) dev
+	@$(BIN)/python -m pytest -m browser $(ARGS)
 
 check: ## Format, lint, layers and types, changing nothing
 	@$(SETUP) dev
@@ -38,14 +46,26 @@ format: ## Format the code and mend what ruff can mend
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: ## Measure submissions and reads per second against a plain FastAPI route
+bench: ## Measure submissions and reads per second against FastAPI and Starlette, start-up and memory
 	@$(SETUP)
 	@$(BIN)/python -m benchmarks.api
+
+bench-in-flight: ## Ten thousand jobs in flight: how fresh, what it costs. Others: ARGS="--jobs 1000 --finished 0"
+	@$(SETUP)
+	@$(BIN)/python -m benchmarks.in_flight $(ARGS)
 
 bench-peers: ## Measure Rushes against FastAPI with Celery and with Huey, and what 100 submissions a second cost it
 	@$(SETUP) dev bench-peers
 	@$(BIN)/python -m benchmarks.peers
 	@$(BIN)/python -m benchmarks.submissions
+
+bench-gpu: ## Measure video models on this machine's GPU against plain diffusers. Without one: ARGS=--tiny
+	@$(PYTHON) tools/engines_env.py
+	@.venv-engines/bin/python -m benchmarks.gpu $(ARGS)
+
+bench-export: ## Measure EXPORT against the encoder's limit, ffmpeg by hand, MoviePy and editly. Shorter: ARGS=--quick
+	@$(SETUP) dev
+	@$(BIN)/python -m benchmarks.export $(ARGS)
 
 campaign: ## Thousands of jobs, hundreds of kills, every fault: minutes. Again: make campaign ARGS="--seed 7"
 	@$(SETUP) dev
@@ -56,5 +76,5 @@ openapi: ## Write the API's description to docs/openapi.json
 	@$(BIN)/rushes openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
 
 clean: ## Remove set-up, caches and the demo's files; jobs and films in data/ stay
-	rm -rf .venv .boot data/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-engines .boot data/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,7 +4,7 @@
 
 The plane is a process of its own and sends to a stand-in for RunPod in another, over real HTTP, where every job stays
 in the queue: so it also keeps asking how they all are. Processor time is the kernel's count for the plane's process; a
-part's is measured apart, by the same calls alone, and the rest is what remains. Needs Linux's /proc.
+part's is measured apart, by the same calls alone, and the rest is what remains.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import http.client
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ import uvicorn
 import uvloop
 
 from benchmarks.peers.clients import BODY, submit_all
-from benchmarks.peers.servers import free_port, module, process, rushes, wait_for
+from benchmarks.peers.servers import free_port, module, process, processor_seconds, rushes, wait_for
 from control_plane.app import create_app
 from control_plane.cli.serving import spare_the_collector
 from control_plane.endpoints.port import Policy
@@ -77,12 +76,6 @@ def started_stand_in() -> Iterator[tuple[str, str, Callable[[], dict[str, int]]]
         child.communicate()
 
 
-def processor_seconds(pid: int) -> float:
-    """Of every thread of a process, in user and in kernel mode (proc(5), `stat`)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def sustain(url: str, key: str, calls: Callable[[], dict[str, int]]) -> tuple[float, float, float]:
     """Submissions and status calls a second that arrived while jobs came in evenly, and the plane's share of a core."""
     with tempfile.TemporaryDirectory() as folder:
@@ -114,9 +107,9 @@ def intake_cost() -> float:
     """Processor milliseconds for taking a job in, which is then left to wait."""
     with tempfile.TemporaryDirectory() as folder, rushes(Path(folder), False) as running:
         submit_all(running.url, AT_ONCE, CALLS)
-        used = processor_seconds(running.pid)
+        used = running.processor_seconds()
         submit_all(running.url, AT_ONCE, 5 * CALLS)
-        return (processor_seconds(running.pid) - used) / (5 * CALLS) * 1000
+        return (running.processor_seconds() - used) / (5 * CALLS) * 1000
 
 
 async def call_cost(call: Callable[[], Awaitable[object]]) -> float:

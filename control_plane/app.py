@@ -15,10 +15,12 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from control_plane.api import budget as budget_room
-from control_plane.api import callbacks, events, files, health, jobs, problems, timeline, uploads, webhooks
 from control_plane.api import endpoint as endpoints_room
+from control_plane.api import events, files, health, jobs, models, problems, timeline, uploads, webhooks
+from control_plane.api.callbacks import CallbackLane
 from control_plane.api.guard import Guard, Rules, host_names
 from control_plane.api.intake import IntakeLane
+from control_plane.api.model_choice import ModelChoice
 from control_plane.api.presenter import present
 from control_plane.api.reading import FastLane, Reading
 from control_plane.api.services import Services
@@ -43,6 +45,7 @@ from control_plane.ledger.billing import Billing
 from control_plane.ledger.budget import Budget, Caps
 from control_plane.ledger.prices import Prices
 from control_plane.settings import Settings
+from shared.catalog import catalog
 from shared.storage.base import ObjectStore
 from shared.storage.directory import StoreDirectory
 from shared.storage.local import LocalStore
@@ -75,7 +78,7 @@ def create_app(
     app = FastAPI(title="Rushes", version=health.VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.reading = Reading()
     problems.install(app)
-    for room in (health, endpoints_room, budget_room, jobs, timeline, uploads, events, files, callbacks, webhooks):
+    for room in (health, endpoints_room, budget_room, models, jobs, timeline, uploads, events, files, webhooks):
         app.include_router(room.router)
     _protect(app, settings)
     return app
@@ -86,6 +89,7 @@ def _protect(app: FastAPI, settings: Settings) -> None:
     hosts = host_names(settings.host, settings.public_url)
     app.add_middleware(FastLane)
     app.add_middleware(IntakeLane)
+    app.add_middleware(CallbackLane)
     app.add_middleware(Guard, rules=Rules(settings.api_key, hosts, tuple(settings.cors_origins)))
 
 
@@ -125,6 +129,7 @@ async def _running(
     app.state.services = services = Services(
         table, dispatcher, monitor, monitors, references, stores, files_store, sender, clock,
         settings.signed_url_seconds, budget, endpoints, _billing(settings), store_check,
+        ModelChoice(catalog(settings.model_catalog_dir), settings.models_by_type),
     )  # fmt: skip
 
     async def tell(trouble: str | None) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.catalog import catalog
 from shared.job_types import JobType
 
 DEFAULT_CAPS_USD = (60.0, 120.0, 600.0)
@@ -18,7 +19,7 @@ DEFAULT_CAPS_USD = (60.0, 120.0, 600.0)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _PASSED_TO_WORKERS = (
     "PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
-    "SSL_CERT_FILE", "VIRTUAL_ENV", "PYTHONPATH",
+    "SSL_CERT_FILE", "VIRTUAL_ENV", "PYTHONPATH", "MODEL_DEVICE", "MODEL_DOWNLOAD", "OMP_NUM_THREADS",
 )  # fmt: skip
 
 
@@ -71,6 +72,11 @@ class Settings(BaseSettings):
     retention_output_days: Annotated[int, Field(ge=1)] | None = None
 
     model_dir: Path | None = None
+    model_catalog_dir: Path | None = None
+    model_render: str | None = None
+    model_img2vid: str | None = None
+    model_tts: str | None = None
+    model_lipsync: str | None = None
     allow_private_urls: bool = False
 
     @field_validator("cors_origins", mode="before")
@@ -124,6 +130,27 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _models_are_known(self) -> Self:
+        try:
+            models = catalog(self.model_catalog_dir)
+        except ValidationError as wrong:
+            first = wrong.errors(include_url=False, include_input=False)[0]
+            msg = f"MODEL_CATALOG_DIR: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+            raise ValueError(msg) from wrong
+        for kind, name in self.models_by_type.items():
+            if name not in models or kind not in models[name].job_types:
+                able = ", ".join(model.id for model in models.values() if kind in model.job_types)
+                msg = f"MODEL_{kind}: {name} is no model for it; there are {able}"
+                raise ValueError(msg)
+        return self
+
+    @property
+    def models_by_type(self) -> dict[JobType, str]:
+        """`MODEL_<TYPE>`: the model of jobs that name none."""
+        kinds = (JobType.RENDER, JobType.IMG2VID, JobType.TTS, JobType.LIPSYNC)
+        return {kind: name for kind in kinds if (name := getattr(self, f"model_{kind.lower()}"))}
+
     @property
     def uses_runpod(self) -> bool:
         """True when any job goes to RunPod, so that money can be spent."""
@@ -168,7 +195,9 @@ class Settings(BaseSettings):
             "S3_REGION": self.s3_region,
             "S3_ACCESS_KEY_ID": self.s3_access_key_id,
             "S3_SECRET_ACCESS_KEY": self.s3_secret_access_key,
-            "MODEL_DIR": self.model_dir,
+            "MODEL_DIR": self.model_dir and self.model_dir.resolve(),
+            "MODEL_CATALOG_DIR": self.model_catalog_dir and self.model_catalog_dir.resolve(),
+            **{f"MODEL_{kind}": name for kind, name in self.models_by_type.items()},
             "ALLOW_PRIVATE_URLS": int(self.allow_private_urls),
             "CLAIM_LEASE_SECONDS": self.claim_lease_seconds,
         }

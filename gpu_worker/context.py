@@ -33,6 +33,14 @@ class Checkpoints:
         return cls(Path("nowhere"), lambda _path, _name: None)
 
 
+Preview = Callable[[bytes], None]
+"""Takes a small JPEG of what is being made, a few kilobytes; only the newest is kept."""
+
+
+def nobody_looks(_jpeg: bytes) -> None:
+    """The preview of a job that nobody watches."""
+
+
 @dataclass(frozen=True)
 class JobContext:
     """`workdir` is the job's own empty folder; `inputs` maps every reference in params to a local file."""
@@ -42,6 +50,7 @@ class JobContext:
     report: Report
     model_dir: Path | None = None
     checkpoints: Checkpoints = field(default_factory=Checkpoints.none)
+    preview: Preview = nobody_looks
 
     def input(self, reference: str) -> Path:
         """The local file of a reference that stands in params."""
@@ -63,7 +72,11 @@ class ProducedFile:
 
 @dataclass(frozen=True)
 class Produced:
-    """What a job type returns: its files, the main one first, and the engine that really made them."""
+    """What a job type returns: its files, the main one first, and the engine that really made them.
+
+    `retire`: the process should not take another job, its memory has grown.
+    """
 
     files: list[ProducedFile]
     engine: dict[str, Any] = field(default_factory=dict)
+    retire: bool = False

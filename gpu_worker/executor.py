@@ -75,7 +75,7 @@ class Task:
     produced: Produced = field(default_factory=lambda: Produced([]))
     outputs: list[OutputFile] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
-    process_died: bool = False
+    refresh_worker: bool = False
 
     def result(self, *, error: Failure | None = None, canceled: bool = False) -> Result:
         """How the attempt ended, as far as this worker can tell. Only a success has outputs."""
@@ -168,7 +168,7 @@ class Executor:
         except LeaseLost:
             raise
         except Exception as error:  # noqa: BLE001 - every failure must be decided, or the attempt would hang
-            task.process_died = isinstance(error, JobProcessDied)
+            task.refresh_worker = isinstance(error, JobProcessDied) or getattr(error, "refresh_worker", False)
             result = task.result(error=_explain(error))
         decided = await task.held.decide(result)
         if decided.error is None:
@@ -187,7 +187,7 @@ class Executor:
             order = self._order(task, folder)
             try:
                 await kept.restore(folder / "restored")
-                task.produced = await self._jobs.run(order, progress.within(5, 95), kept.send)
+                task.produced = await self._jobs.run(order, progress.within(5, 95), kept.send, progress.preview)
             finally:
                 await kept.stop()
 
@@ -224,7 +224,7 @@ class Executor:
         if task.manual and task.outputs and "error" not in answer:
             main = task.outputs[0]
             answer[f"{main.kind}_url"] = self._address(main.key)
-        if task.process_died:
+        if task.refresh_worker:
             answer["refresh_worker"] = True
         return answer
 

@@ -15,7 +15,7 @@ from gpu_worker.lease import persistently
 from gpu_worker.settings import WorkerSettings
 from shared.errors import InvalidParams, RushesError
 from shared.fetch import FetchLimits, fetch
-from shared.references import MediaReference
+from shared.references import MediaReference, lora_reference
 from shared.storage.base import ObjectStore
 
 
@@ -31,6 +31,8 @@ def references(params: BaseModel) -> dict[str, str]:
     found: dict[str, str] = {}
     for place, reference in _walk(params, ""):
         found.setdefault(reference, place)
+    if lora := getattr(params, "lora", None):
+        found.setdefault(lora_reference(lora), "lora")
     return found
 
 

@@ -2,14 +2,15 @@
 
 The child stays warm for the next job and is replaced when it was killed or died. Parent to child: one JSON line for
 each job on standard input, whose end of file makes the child kill its own group: a job dies with its worker. Child
-to parent: JSON lines on a pipe of their own (libraries print to standard output), `{"stage","progress","message"}`
-and `{"keep": <name of a checkpoint>}` any number of times, then one `{"produced": …}` or
-`{"failed": {"code","message","retryable"}}`.
+to parent: JSON lines on a pipe of their own (libraries print to standard output), `{"stage","progress","message"}`,
+`{"preview": <JPEG in base64>}` and `{"keep": <name of a checkpoint>}` any number of times, then one `{"produced": …}`
+or `{"failed": {"code","message","retryable","refresh_worker"}}`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import logging
@@ -28,7 +29,7 @@ from typing import Any, BinaryIO
 from pydantic import TypeAdapter
 
 from gpu_worker import lifeline
-from gpu_worker.context import Checkpoints, JobContext, Produced, Report
+from gpu_worker.context import Checkpoints, JobContext, Preview, Produced, Report, nobody_looks
 from gpu_worker.job_types import run_job
 from shared.errors import EngineFailed, OutOfMemory, RushesError
 from shared.job_types import AnyParams, JobType, parse_params
@@ -89,21 +90,28 @@ class JobProcess:
         self._child: _Child | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    async def run(self, order: JobOrder, report: Report, keep: Keep | None = None) -> Produced:
+    async def run(
+        self, order: JobOrder, report: Report, keep: Keep | None = None, preview: Preview = nobody_looks
+    ) -> Produced:
         """Run one job. Raises what the job raised, or JobProcessDied; when cancelled the job is dead first.
 
-        `keep` gets each file that the job put into its outbox.
+        `keep` gets each file that the job put into its outbox. The child is replaced after a job that asks for it.
         """
         async with self._one_at_a_time:
             child = await self._warm_child()
             try:
-                answer = await child.perform(order, report, keep)
+                answer = await child.perform(order, report, keep, preview)
             except BaseException:
                 await self.kill()
                 raise
-        if (failed := answer.get("failed")) is not None:
-            raise RushesError(failed["message"], code=failed["code"], retryable=failed["retryable"])
-        return _PRODUCED.validate_python(answer["produced"])
+            failed, produced = answer.get("failed"), answer.get("produced")
+            if (failed or {}).get("refresh_worker") or (produced or {}).get("retire"):
+                await self.kill()
+        if failed is not None:
+            error = RushesError(failed["message"], code=failed["code"], retryable=failed["retryable"])
+            error.refresh_worker = failed.get("refresh_worker", False)
+            raise error
+        return _PRODUCED.validate_python(produced)
 
     async def kill(self) -> None:
         """Kill the child and all it started, and wait until it is gone."""
@@ -160,12 +168,14 @@ class _Child:
         dead = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         return dead is not None or self._lines.at_eof()
 
-    async def perform(self, order: JobOrder, report: Report, keep: Keep | None) -> dict[str, Any]:
+    async def perform(self, order: JobOrder, report: Report, keep: Keep | None, preview: Preview) -> dict[str, Any]:
         await asyncio.to_thread(self._send, _ORDER.dump_json(order) + b"\n")
         async for line in self._lines:
             message: dict[str, Any] = json.loads(line)
             if "stage" in message:
                 report(message["stage"], message["progress"], message["message"])
+            elif "preview" in message:
+                preview(base64.b64decode(message["preview"]))
             elif "keep" not in message:
                 return message
             elif keep and order.checkpoints:
@@ -223,7 +233,11 @@ def _perform(order: JobOrder, run: RunJob, send: Callable[[dict[str, Any]], None
     def report(stage: str, progress: int, message: str = "") -> None:
         send({"stage": stage, "progress": progress, "message": message[:500]})
 
-    context = JobContext(order.workdir, order.inputs, report, order.model_dir, _checkpoints(order.checkpoints, send))
+    def preview(jpeg: bytes) -> None:
+        send({"preview": base64.b64encode(jpeg).decode()})
+
+    kept = _checkpoints(order.checkpoints, send)
+    context = JobContext(order.workdir, order.inputs, report, order.model_dir, kept, preview)
     try:
         produced = run(order.job_type, parse_params(order.job_type, order.params), context)
     except RushesError as error:
@@ -254,7 +268,8 @@ def _checkpoints(folders: OrderCheckpoints | None, send: Callable[[dict[str, Any
 
 
 def _failed(error: RushesError) -> dict[str, Any]:
-    return {"failed": {"code": error.code_now, "message": error.message, "retryable": error.retryable_now}}
+    said = {"code": error.code_now, "message": error.message, "retryable": error.retryable_now}
+    return {"failed": said | {"refresh_worker": error.refresh_worker}}
 
 
 def _orders() -> Iterator[JobOrder]:

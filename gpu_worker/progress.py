@@ -8,6 +8,7 @@ arrives after the result could reopen the job (runpod-python #250), so its last 
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +18,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from gpu_worker.context import Report
 from shared.wire import Progress
 
+MOST_PREVIEW_BYTES = 16 * 1024
 _CALLBACK_TIMEOUT = ClientTimeout(total=3)
 
 SdkUpdate = Callable[[dict[str, Any]], None]
@@ -69,6 +71,11 @@ class ProgressSender:
 
         return report
 
+    def preview(self, jpeg: bytes) -> None:
+        """Send a small picture with the next message; one that is too large for a hint is left out."""
+        if len(jpeg) <= MOST_PREVIEW_BYTES:
+            self._latest = self._latest.model_copy(update={"preview": base64.b64encode(jpeg).decode()})
+
     async def finish(self) -> None:
         """Tell the plane to look at the result now."""
         self._sending.cancel()
@@ -84,10 +91,12 @@ class ProgressSender:
         while True:
             await self._news.wait()
             self._news.clear()
-            if await self._post(self._latest) or self._sdk_update is None:
+            # A preview goes out once: it is the largest part of a message.
+            message, self._latest = self._latest, self._latest.model_copy(update={"preview": None})
+            if await self._post(message) or self._sdk_update is None:
                 await asyncio.sleep(self._callback_interval)
             else:
-                self._sdk_update(self._latest.model_dump(mode="json"))
+                self._sdk_update(message.model_dump(mode="json", exclude_none=True))
                 self._sdk_used_at = asyncio.get_running_loop().time()
                 await asyncio.sleep(self._sdk_interval)
 
@@ -96,7 +105,7 @@ class ProgressSender:
             return False
         try:
             async with self._session.post(
-                self._callback_url, json=message.model_dump(mode="json"), allow_redirects=False
+                self._callback_url, json=message.model_dump(mode="json", exclude_none=True), allow_redirects=False
             ) as answer:
                 return 200 <= answer.status < 300
         except (ClientError, TimeoutError, ValueError):

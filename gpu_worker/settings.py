@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_SECRET_PREFIXES = ("S3_", "AWS_", "RUNPOD_", "RUSHES_", "API_KEY")
+_SECRET_PREFIXES = ("S3_", "AWS_", "RUNPOD_", "RUSHES_", "API_KEY", "HF_TOKEN")
+_VOLUME = Path("/runpod-volume")
 
 
 class WorkerSettings(BaseSettings):
@@ -24,7 +25,21 @@ class WorkerSettings(BaseSettings):
     s3_secret_access_key: SecretStr | None = None
     s3_public_base_url: str | None = None
     data_dir: Path = Path("data")
-    model_dir: Path | None = None
+    model_dir: Annotated[Path | None, Field(description="Weights; unset: DATA_DIR/models.")] = None
+    model_baked_dir: Annotated[Path, Field(description="Weights that came with the image.")] = Path("/opt/models")
+    model_hub_dir: Annotated[Path, Field(description="Models that RunPod caches on the host.")] = (
+        _VOLUME / "huggingface-cache" / "hub"
+    )
+    model_volume_dir: Annotated[Path, Field(description="Weights on the network volume.")] = _VOLUME / "models"
+    model_download: Annotated[bool, Field(description="A job may fetch what is missing, while it is paid for.")] = False
+    model_device: Annotated[
+        Literal["auto", "cuda", "cpu"], Field(description="`auto` takes a GPU and nothing else: a CPU takes hours.")
+    ] = "auto"
+    model_catalog_dir: Annotated[Path | None, Field(description="The owner's own models, a TOML file each.")] = None
+    model_render: str | None = None
+    model_img2vid: str | None = None
+    model_tts: str | None = None
+    model_lipsync: str | None = None
 
     allow_private_urls: bool = False
     fetch_max_bytes: Annotated[int, Field(description="The largest single input.")] = 5 * 10**9
@@ -43,4 +58,15 @@ class WorkerSettings(BaseSettings):
 
 def job_environment() -> dict[str, str]:
     """The environment of the job process, which opens hostile media: ours without anything secret."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(_SECRET_PREFIXES)}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(_SECRET_PREFIXES)}
+    # Segments that grow keep memory from breaking into pieces when models of different sizes come and go.
+    tuned = {"PYTORCH_ALLOC_CONF": "expandable_segments:True"}
+    if _VOLUME.is_dir():
+        # What torch.compile has made once is there for every worker of the endpoint.
+        tuned["TORCHINDUCTOR_CACHE_DIR"] = str(_VOLUME / "compile-cache")
+    return tuned | ours
+
+
+def hub_access() -> tuple[str | None, str | None]:
+    """The address of the Hugging Face hub and the token for it, as every tool for it reads them."""
+    return os.environ.get("HF_ENDPOINT"), os.environ.get("HF_TOKEN")

@@ -38,6 +38,8 @@ class RushesError(Exception):
 
     code: ClassVar[str] = "INTERNAL"
     retryable: ClassVar[bool] = False
+    refresh_worker: bool = False
+    """The process it happened in should not take another job."""
 
     def __init__(self, message: str | None = None, *, code: str | None = None, retryable: bool | None = None) -> None:
         self.message = message or (self.__doc__ or "").strip()

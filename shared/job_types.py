@@ -8,14 +8,26 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from shared.references import MediaReference
+from shared.references import MediaReference, check_lora
 from shared.timeline import AspectRatio, Resolution, Timeline
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Motion = Literal["zoom_in", "zoom_out", "pan_left", "pan_right", "pan_up", "pan_down", "rotate"]
+ProfileName = Literal["exact", "fast", "draft"]
+FrameFit = Literal["crop", "pad"]
 VoicePreset = Literal["default", "calm", "bright", "deep", "whisper", "narrator"]
+
+Lora = Annotated[
+    str,
+    Field(max_length=200, description="The name of a twin, or the storage key of a LoRA in safetensors."),
+    AfterValidator(check_lora),
+]
+Profile = Annotated[
+    ProfileName, Field(description="`fast` and `draft` trade a little of the picture for time; GET /models says what.")
+]
+Fit = Annotated[FrameFit, Field(description="Of a picture of another aspect the edges are cut off, or bars are added.")]
 
 
 class JobType(StrEnum):
@@ -47,7 +59,9 @@ class RenderParams(Params):
     seed: Seed | None = None
     steps: Annotated[int, Field(ge=1, le=200)] | None = None
     guidance: Annotated[float, Field(ge=0, le=30)] | None = None
-    lora: Annotated[str, Field(max_length=200)] | None = None
+    lora: Lora | None = None
+    profile: Profile = "exact"
+    fit: Fit = "crop"
 
 
 class Img2VidParams(Params):
@@ -63,6 +77,12 @@ class Img2VidParams(Params):
     fps: Annotated[int, Field(ge=8, le=60)] = 30
     model: Annotated[str, Field(max_length=100)] | None = None
     seed: Seed | None = None
+    negative_prompt: Annotated[str, Field(max_length=2000)] = ""
+    steps: Annotated[int, Field(ge=1, le=200)] | None = None
+    guidance: Annotated[float, Field(ge=0, le=30)] | None = None
+    lora: Lora | None = None
+    profile: Profile = "exact"
+    fit: Fit = "crop"
 
 
 class TtsParams(Params):

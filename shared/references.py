@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, StringConstraints
 
 USER_PREFIXES = ("uploads/", "twins/", "jobs/")
+TWIN_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,511}")
 _JOB = re.compile(r"job:[0-9a-fA-F-]{36}")
 
@@ -56,6 +57,18 @@ def check_reference(url: str) -> str:
             msg = "use https://…, storage://<key>, s3://<your bucket>/<key> or job:<job id>"
             raise ValueError(msg)
     return url
+
+
+def check_lora(lora: str) -> str:
+    """Return `lora` when it is the name of a twin or the storage key of a LoRA; ValueError says what is wrong."""
+    check_reference(lora_reference(lora))
+    return lora
+
+
+def lora_reference(lora: str) -> str:
+    """Where the LoRA lies: a twin's under its name, anything else under its own key."""
+    key = f"twins/{lora}/lora.safetensors" if TWIN_NAME.fullmatch(lora) else lora.removeprefix("storage://")
+    return f"storage://{key}"
 
 
 MediaReference = Annotated[str, StringConstraints(min_length=5, max_length=2048), AfterValidator(check_reference)]

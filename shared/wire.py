@@ -87,6 +87,8 @@ class Progress(Message):
     stage: str
     progress: int = Field(ge=0, le=100)
     message: str = ""
+    preview: str | None = None
+    """A small JPEG of what is being made, in base64."""
 
 
 class OutputFile(Message):

@@ -27,7 +27,8 @@ from gpu_worker.media.ffmpeg import ffmpeg_path, ffmpeg_version
 
 Steps = list[list[Command]]
 Make = Callable[[str], Steps]
-LIMIT, PLAIN, OURS, WHOLE, SMART = "encode-only limit", "ffmpeg, two processes", "Rushes", "full re-encode", "smart cut"
+LIMIT, PLAIN, OURS, PREVIEW = "encode-only limit", "ffmpeg, two processes", "Rushes", "Rushes, preview"
+WHOLE, OFF, SMART = "ffmpeg, all encoded", "Rushes, smart cut off", "Rushes, smart cut"
 
 
 class Bench:
@@ -68,6 +69,12 @@ class Bench:
         else:
             found[name].append(usage)
 
+    def goal(self, what: str, figure: float, relation: str, bound: float) -> None:
+        """Say whether a goal is reached; at the small size start-up is all there is, and goals mean nothing."""
+        reached = {"at most": figure <= bound, "under": figure < bound, "at least": figure >= bound}[relation]
+        word = "" if self.scale is QUICK else "reached" if reached else "MISSED"
+        print(f"  {word:<8} {what}: {figure:.2f} (goal: {relation} {bound:g})", flush=True)
+
     def made(self, name: str) -> Path:
         """The film of a contender."""
         return self.folder / f"{name.replace(' ', '-')}.mp4"
@@ -86,7 +93,7 @@ def mixed(bench: Bench) -> None:
         LIMIT: partial(plain.limit, master),
         PLAIN: partial(plain.two_processes, bench.scale, bench.sources, bench.folder),
         OURS: partial(bench.ours, timeline),
-        "preview": partial(bench.ours, timeline | {"output": {**timeline["output"], "profile": "preview"}}),
+        PREVIEW: partial(bench.ours, timeline | {"output": {**timeline["output"], "profile": "preview"}}),
         "MoviePy 2.2.1": moviepy,
         "editly 0.14.2": editly,
     }
@@ -95,14 +102,14 @@ def mixed(bench: Bench) -> None:
     title = f"T1: {seconds:g} s, 5 mixed clips, crossfades, captions, warm, ducked music and voice, loudness"
     _table(title, found, LIMIT, {name: f"{frames(bench.made(name))} frames" for name in found})
     ours, limit, best, quick = (found[name] for name in (OURS, LIMIT, PLAIN, "preview"))
-    _goal("CPU of the limit", ours.cpu / limit.cpu, "at most", 1.9)
-    _goal("wall of the two-process form", ours.wall / best.wall, "at most", 1.0)
-    _goal("peak MB", ours.peak_mb, "under", 500)
-    _goal("preview, times less CPU", ours.cpu / quick.cpu, "at least", 8)
-    _goal("preview, times faster by the clock", ours.wall / quick.wall, "at least", 8)
+    bench.goal("CPU of the limit", ours.cpu / limit.cpu, "at most", 1.9)
+    bench.goal("wall of the two-process form", ours.wall / best.wall, "at most", 1.0)
+    bench.goal("peak MB", ours.peak_mb, "under", 500)
+    bench.goal("preview, times less CPU", ours.cpu / quick.cpu, "at least", 8)
+    bench.goal("preview, times faster by the clock", ours.wall / quick.wall, "at least", 8)
     for name, times in (("MoviePy 2.2.1", 4), ("editly 0.14.2", 2)):
         if name in found:
-            _goal(f"times less CPU than {name}", found[name].cpu / ours.cpu, "at least", times)
+            bench.goal(f"times less CPU than {name}", found[name].cpu / ours.cpu, "at least", times)
 
 
 def alike(bench: Bench) -> None:
@@ -110,17 +117,17 @@ def alike(bench: Bench) -> None:
     alike_sources(bench.scale, bench.sources)
     contenders: dict[str, Make] = {
         WHOLE: partial(plain.whole, bench.scale, bench.sources),
-        "Rushes, smart cut off": partial(bench.ours, films.alike(bench.scale, bench.sources, smart_cut="off")),
+        OFF: partial(bench.ours, films.alike(bench.scale, bench.sources, smart_cut="off")),
         SMART: partial(bench.ours, films.alike(bench.scale, bench.sources)),
     }
     found = bench.interleaved(contenders)
     planned = round(bench.scale.copied_clips * bench.scale.copied_seconds * films.FPS)
-    path, whole = bench.made(SMART), bench.made(WHOLE)
+    path, whole = bench.made(SMART), bench.made(OFF)
     _table(f"T2: {bench.scale.copied_clips} clips of one kind", found, WHOLE, {})
-    _goal("CPU of the full re-encode", found[SMART].cpu / found[WHOLE].cpu, "at most", 0.333)
-    _goal("frames more or less than planned", abs(frames(path) - planned), "at most", 0)
-    _goal("lines of decode errors", decode_errors(path), "at most", 0)
-    _goal("worst PSNR against the full re-encode, dB", worst_psnr(path, whole), "at least", 35)
+    bench.goal("CPU of encoding all", found[SMART].cpu / found[WHOLE].cpu, "at most", 0.333)
+    bench.goal("frames more or less than planned", abs(frames(path) - planned), "at most", 0)
+    bench.goal("lines of decode errors", decode_errors(path), "at most", 0)
+    bench.goal("worst PSNR against all encoded, dB", worst_psnr(path, whole), "at least", 35)
 
 
 def captions(bench: Bench) -> None:
@@ -128,14 +135,13 @@ def captions(bench: Bench) -> None:
     alike_sources(bench.scale, bench.sources)
     counts = (0, 10, 2000)
     contenders: dict[str, Make] = {
-        f"{count} captions": partial(bench.ours, films.captioned(bench.scale, bench.sources, count))
-        for count in counts
+        f"{count} captions": partial(bench.ours, films.captioned(bench.scale, bench.sources, count)) for count in counts
     }
     found = bench.interleaved(contenders)
     _table("Captions drawn into T2's film", found, "0 captions", {})
     for count in counts[1:]:
         more = 100 * (found[f"{count} captions"].cpu / found["0 captions"].cpu - 1)
-        _goal(f"% more CPU for {count}", more, "under", 10)
+        bench.goal(f"% more CPU for {count}", more, "under", 10)
 
 
 def many(bench: Bench) -> None:
@@ -144,7 +150,7 @@ def many(bench: Bench) -> None:
     found = bench.interleaved({"many": partial(bench.ours, films.many(bench.scale, bench.sources))}, once=("many",))
     clips = bench.scale.many_clips
     _table(f"{clips} mixed clips with crossfades", found, "many", {"many": f"{frames(bench.made('many'))} frames"})
-    _goal("peak MB", found["many"].peak_mb, "under", 500)
+    bench.goal("peak MB", found["many"].peak_mb, "under", 500)
 
 
 def plans(_bench: Bench) -> None:
@@ -161,11 +167,6 @@ def _table(title: str, found: dict[str, Usage], base: str, said: dict[str, str])
     for name, usage in found.items():
         share = usage.cpu / found[base].cpu
         print(f"{name:<26}{usage.wall:>8.1f}{usage.cpu:>8.1f}{share:>18.2f}{usage.peak_mb:>9.0f}  {said.get(name, '')}")
-
-
-def _goal(what: str, figure: float, relation: str, bound: float) -> None:
-    reached = {"at most": figure <= bound, "under": figure < bound, "at least": figure >= bound}[relation]
-    print(f"  {'reached' if reached else 'MISSED ':<8} {what}: {figure:.2f} (goal: {relation} {bound:g})", flush=True)
 
 
 def _median(usages: list[Usage]) -> Usage:

@@ -45,7 +45,7 @@ def mixed_size(scale: Scale) -> dict[str, int]:
     return {"width": int(width), "height": int(height)}
 
 
-def alike(scale: Scale, folder: Path, **output: Any) -> Timeline:
+def alike(scale: Scale, folder: Path, **output: str) -> Timeline:
     """T2: clips of one kind, cut away from their key frames and put together as they are."""
     clips = [
         {"url": str(folder / f"alike{n}.mp4"), "start": CUT_AT, "end": CUT_AT + scale.copied_seconds}

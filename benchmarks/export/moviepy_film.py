@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from moviepy import AudioFileClip, CompositeAudioClip, CompositeVideoClip, TextClip, VideoFileClip, afx, vfx
 
-VOICE_LEVEL, DUCKED, STRENGTH = 0.02, 0.3, np.array([1.04, 1.0, 0.94])
+Json = Any
+Size = tuple[int, int]
+DUCKED, STRENGTH = 0.3, np.array([1.04, 1.0, 0.94])
 
 
 def main(written: Path, font: str, target: str) -> None:
@@ -37,7 +41,7 @@ def main(written: Path, font: str, target: str) -> None:
     )  # fmt: skip
 
 
-def shot(clip, size, at, fade):
+def shot(clip: Json, size: Size, at: float, fade: float) -> VideoFileClip:
     """A clip in its place in the frame and in the film."""
     made = VideoFileClip(clip["url"]).subclipped(clip["start"], clip["end"])
     factor = min(size[0] / made.w, size[1] / made.h)
@@ -45,26 +49,26 @@ def shot(clip, size, at, fade):
     return made.with_effects([vfx.CrossFadeIn(fade), *([afx.AudioFadeIn(fade)] if made.audio else [])])
 
 
-def warm(made):
+def warm(made: VideoFileClip) -> VideoFileClip:
     """The look, frame by frame."""
     return made.image_transform(lambda frame: np.clip(frame * STRENGTH, 0, 255).astype(np.uint8))
 
 
-def caption(one, font, size):
+def caption(one: Json, font: str, size: Size) -> TextClip:
     """A line at the foot of the frame for its time."""
     made = TextClip(font, one["text"], font_size=size[0] // 16, color="white", stroke_color="black", stroke_width=2)
     long = one["end"] - one["start"]
     return made.with_start(one["start"]).with_duration(long).with_position(("center", 0.9), relative=True)
 
 
-def sound(timeline, clips, seconds):
+def sound(timeline: Json, clips: list[AudioFileClip], seconds: float) -> CompositeAudioClip:
     """The clips' sound, the voice, and the music that steps back for it."""
     part = timeline["voiceover"][0]
     voice = AudioFileClip(part["url"]).with_start(part["start"])
     voice = voice.with_duration(min(voice.duration, seconds - part["start"]))
     quiet = AudioFileClip(timeline["music"]["url"]).with_effects([afx.AudioLoop(duration=seconds)])
 
-    def ducked(get, t):
+    def ducked(get: Callable[[Json], Json], t: Json) -> Json:
         here = np.atleast_1d(t)
         speaks = ((here - part["start"]) % 2.5 < 1.5) & (here >= part["start"])
         gain = np.where(speaks, DUCKED * 0.3, 0.3)

@@ -13,7 +13,7 @@ from benchmarks.export.sources import Scale
 from gpu_worker.media.ffmpeg import ffmpeg_path
 from shared.fonts import BOLD
 
-MOVIEPY, EDITLY = "moviepy==2.2.1", "editly@0.14.2"
+MOVIEPY, EDITLY, FFPROBE = "moviepy==2.2.1", "editly@0.14.2", "@ffprobe-installer/ffprobe@2.1.2"
 # What editly's canvas and GL are built with, and the screen it wants.
 PACKAGES = [
     "xvfb", "xauth", "build-essential", "pkg-config", "libcairo2-dev", "libpango1.0-dev", "libjpeg-dev", "libgif-dev",
@@ -53,22 +53,22 @@ def editly(
         _install(["apt-get", "update", "-qq"])
         _install(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES])
         (tools / "editly").mkdir(parents=True, exist_ok=True)
-        _install(["npm", "install", "--no-audit", "--no-fund", "--prefix", tools / "editly", EDITLY])
-    probe = shutil.which("ffprobe")
-    if probe is None:
-        raise LeftOut("it needs an ffprobe, which is not here (apt-get install ffmpeg)")
-    (folder / "editly.json").write_text(json.dumps(_for_editly(scale, sources, target, probe)))
+        _npm(tools / "editly", "install", "--no-audit", "--no-fund", EDITLY, FFPROBE)
+        # Newer npm runs what builds canvas and GL only when told to.
+        _npm(tools / "editly", "rebuild", "--allow-scripts=canvas,gl", "canvas", "gl")
+    probe = next((tools / "editly" / "node_modules" / "@ffprobe-installer").glob("*/ffprobe"))
+    (folder / "editly.json").write_text(json.dumps(_for_editly(scale, sources, target, str(probe))))
     return [[["xvfb-run", "-a", program, "editly.json"]]]
 
 
 def _for_editly(scale: Scale, sources: Path, target: str, probe: str) -> dict[str, object]:
     timeline = mixed(scale, sources)
     output, voice = timeline["output"], timeline["voiceover"][0]
-    clips = []
+    clips, half = [], scale.clip_seconds / 2 - 0.1
     for n, clip in enumerate(timeline["clips"]):
         video = {"type": "video", "path": clip["url"], "cutFrom": clip["start"], "cutTo": clip["end"]}
         words = [
-            {"type": "subtitle", "text": one["text"], "start": 3 * k, "stop": 3 * k + 3}
+            {"type": "subtitle", "text": one["text"], "start": half * k, "stop": half * (k + 1)}
             for k, one in enumerate(timeline["captions"][2 * n : 2 * n + 2])
         ]
         clips.append({"layers": [{**video, "resizeMode": "contain"}, *words]})
@@ -82,11 +82,13 @@ def _for_editly(scale: Scale, sources: Path, target: str, probe: str) -> dict[st
     }  # fmt: skip
 
 
+def _npm(folder: Path, *words: str) -> None:
+    _install(["npm", "--prefix", folder, *words])
+
+
 def _install(command: Command) -> None:
     try:
         subprocess.run(command, check=True, timeout=PATIENCE_SECONDS, capture_output=True, text=True)
     except (OSError, subprocess.SubprocessError) as problem:
         said = str(getattr(problem, "stderr", "") or problem).strip().splitlines()
         raise LeftOut(f"it could not be installed ({said[-1] if said else problem})") from problem
-
-

@@ -21,7 +21,9 @@ X264 = [
 AAC = ["-c:a", "aac", "-b:a", "192k", "-ar", "48000", "-ac", "2"]
 SILENT = "vfr.mp4"
 # What our `warm` does, near enough in cost: gains and offsets of the three planes by table.
-WARM = "lutyuv=y=clip(val*1.02\\,16\\,235):u=clip(128+(val-128)*1.05-9\\,16\\,240):v=clip(128+(val-128)*1.08+6\\,16\\,240)"
+WARM = (
+    "lutyuv=y=clip(val*1.02\\,16\\,235):u=clip(128+(val-128)*1.05-9\\,16\\,240):v=clip(128+(val-128)*1.08+6\\,16\\,240)"
+)
 ASS_HEAD = """[Script Info]
 ScriptType: v4.00+
 PlayResX: {width}

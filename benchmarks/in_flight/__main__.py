@@ -152,7 +152,8 @@ def report(terms: Terms, finished: int, found: dict[str, Any], share: float, pid
     """What was measured, with the goals."""
     how = "with callbacks" if terms.callbacks else "without callbacks"
     print(f"\n{terms.jobs:,} jobs in flight {how}, {finished:,} finished ones; {found['seconds']:.0f} s")
-    print(f"each lasts {terms.minutes:g} min and reports every {terms.every:g} s: {terms.jobs / terms.every:,.0f} changes/s")
+    rate = terms.jobs / terms.every
+    print(f"each lasts {terms.minutes:g} min and reports every {terms.every:g} s: {rate:,.0f} changes a second")
     print(f"{'change to SSE client':<24}{'count':>9}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}")
     for kind, ages in found["ages"].items():
         times = "".join(f"{ages[key] * 1000:>9.0f}" for key in ("p50", "p99", "max"))

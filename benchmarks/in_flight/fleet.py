@@ -2,9 +2,9 @@
 
     python -m benchmarks.in_flight.fleet '<terms as JSON>'      # prints its port; then one command a line
 
-A process of its own, so that nothing it does counts as the plane's. The workers do what real ones do on the wire: claim,
-callback at each step, `result.json`, a last callback, and RunPod's webhook. Every message carries the moment it is true
-from, so the client that reads it back as an event knows how old it is.
+A process of its own, so that nothing it does counts as the plane's. The workers do what real ones do on the wire:
+claim, callback at each step, `result.json`, a last callback, and RunPod's webhook. Every message carries the moment it
+is true from, so the client that reads it back as an event knows how old it is.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from benchmarks.in_flight.http import Answer, EventReader, Poster, Server
 from benchmarks.in_flight.seed import Running
 from shared.wire import Claim, OutputFile, Result, claim_key, result_key
 
-CONNECTIONS = 64
 LEASE = timedelta(minutes=3)
 RATE_LIMIT = 2000
 """Calls of /status in any ten seconds (RunPod docs)."""
@@ -89,7 +88,6 @@ class Fleet:
         host, port = urlsplit(plane_url).hostname or "", urlsplit(plane_url).port or 80
         await self._loop.create_connection(lambda: EventReader(f"{host}:{port}", key, self._heard), host, port)
         self._poster = Poster(host, port, key)
-        await self._poster.open(host, port, CONNECTIONS)
         for number in range(1, self._terms.jobs + 1):
             seeded = Running(number)
             callback = f"/callbacks/{seeded.token}" if self._terms.callbacks else None
@@ -148,6 +146,10 @@ class Fleet:
             case "DELETE":
                 self._bucket.pop(key, None)
                 return Answer(204)
+            case _:
+                return self._put(key, head, body, found)
+
+    def _put(self, key: str, head: bytes, body: bytes, found: bytes | None) -> Answer:
         taken = b"\r\nif-none-match:" in head and found is not None
         changed = b"\r\nif-match:" in head and _etag(found or b"").encode() not in head
         if taken or changed:
@@ -244,7 +246,7 @@ class Fleet:
         }
 
 
-def _json(content: Any) -> Answer:
+def _json(content: dict[str, Any]) -> Answer:
     return Answer(200, json.dumps(content).encode())
 
 
@@ -276,7 +278,7 @@ async def main() -> None:
                 await fleet.go(url, key)
             case ["reset"]:
                 fleet.reset()
-            case ["report"]:
+            case _:
                 print(json.dumps(fleet.report()), flush=True)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import cast
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+MOST = 200
 _REASONS = {200: "OK", 202: "Accepted", 204: "No Content", 404: "Not Found", 412: "Precondition Failed"}
 
 
@@ -68,45 +69,64 @@ class Server(asyncio.Protocol):
 
 
 class Poster:
-    """Posts to the plane over a few kept connections, as a reverse proxy in front of it would.
+    """Posts to the plane over kept connections, as a reverse proxy in front of it would: as many as are needed, up to
+    `MOST`.
 
     A worker has a connection of its own to the proxy; what reaches the plane is this.
     """
 
     def __init__(self, host: str, port: int, key: str) -> None:
+        self._address = (host, port)
         self._head = f"HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json"
-        self._waiting: deque[bytes] = deque()
         self._idle: list[_Posting] = []
+        self._waiting: deque[bytes] = deque()
+        self._opening: set[asyncio.Task[object]] = set()
+        self.connections = 0
         self.refused = 0
 
-    async def open(self, host: str, port: int, connections: int) -> None:
-        """Connect."""
-        for _ in range(connections):
-            await asyncio.get_running_loop().create_connection(lambda: _Posting(self), host, port)
-
     def post(self, path: str, body: bytes) -> None:
-        """Soon."""
-        self._waiting.append(f"POST {path} {self._head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        """Now."""
+        request = f"POST {path} {self._head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
         if self._idle:
-            self._idle.pop().send(self._waiting.popleft())
+            self._idle.pop().send(request)
+        elif self.connections >= MOST:
+            self._waiting.append(request)
+        else:
+            self._open(request)
 
-    def free(self, posting: _Posting) -> None:
-        """A connection has its answer."""
+    def _open(self, request: bytes) -> None:
+        self.connections += 1
+        loop = asyncio.get_running_loop()
+        opening = loop.create_task(loop.create_connection(lambda: _Posting(self, request), *self._address))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+
+    def answered(self, posting: _Posting, *, well: bool) -> None:
+        """The connection is free."""
+        self.refused += not well
         if self._waiting:
             posting.send(self._waiting.popleft())
         else:
             self._idle.append(posting)
 
+    def closed(self, posting: _Posting) -> None:
+        """The plane closes connections that idle for some seconds."""
+        self.connections -= 1
+        if posting in self._idle:
+            self._idle.remove(posting)
+        else:
+            self.refused += 1
+
 
 class _Posting(asyncio.Protocol):
-    def __init__(self, poster: Poster) -> None:
+    def __init__(self, poster: Poster, first: bytes) -> None:
         self._poster = poster
+        self._first = first
         self._buffer = b""
-        self._sent = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._poster.free(self)
+        self.send(self._first)
 
     def send(self, request: bytes) -> None:
         self._transport.write(request)
@@ -115,9 +135,12 @@ class _Posting(asyncio.Protocol):
         self._buffer += data
         if (found := message_end(self._buffer)) is None:
             return
-        self._poster.refused += self._buffer[9:10] != b"2"
+        well = self._buffer[9:10] == b"2"
         self._buffer = self._buffer[found[1] :]
-        self._poster.free(self)
+        self._poster.answered(self, well=well)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._poster.closed(self)
 
 
 class EventReader(asyncio.Protocol):

@@ -14,7 +14,7 @@ _FINISHED = [
     INSERT INTO jobs (id, type, params, status, stage, stage_message, progress, attempts, runpod_job_id, store, outputs,
                       engine, created_at, updated_at, started_at, finished_at, version)
     SELECT printf('%08x-0000-7000-8000-%012x', i / 1000, i), 'RENDER',
-           '{"prompt":"a quiet harbour at dawn, boats, slow camera","duration":5,"resolution":"720p","aspect_ratio":"16:9"}',
+           '{"prompt":"a quiet harbour at dawn, slow camera","duration":5,"resolution":"720p","aspect_ratio":"16:9"}',
            'SUCCEEDED', 'done', 'Done', 100, 1, 'past-' || i, :store,
            '[{"key":"jobs/' || i || '/1/1/video.mp4","kind":"video","content_type":"video/mp4","bytes":2400000}]',
            '{"name":"cogvideox-5b","device":"cuda","seed":7}',
@@ -34,7 +34,8 @@ _FINISHED = [
     """,
     """
     INSERT INTO ledger (job_id, attempt, type, endpoint, day, price, state, reserved, spent)
-    SELECT printf('%08x-0000-7000-8000-%012x', i / 1000, i), 1, 'RENDER', :endpoint, '2026-01-01', 400000, 'FINAL', 0, 24000
+    SELECT printf('%08x-0000-7000-8000-%012x', i / 1000, i), 1, 'RENDER', :endpoint, '2026-01-01', 400000, 'FINAL', 0,
+           24000
     FROM n
     """,
 ]

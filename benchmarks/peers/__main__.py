@@ -5,7 +5,8 @@
 Intake: 32 clients, nothing takes the jobs meanwhile. An answer means that the job is kept: by us and by Huey on the
 disk (`synchronous=FULL`), by Redis in memory and within a second on the disk. Intake to done: no-op jobs with the
 workers running, from the first request until the last result is kept; a job that was refused or lost does not count.
-Every figure is from a fresh start; rounds are interleaved; medians are printed, and the ratio of medians.
+CPU is processor time a job, of all processes of the service together. Every figure is from a fresh start; rounds are
+interleaved, and the medians of figures and of each round's ratios are printed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from benchmarks.peers.clients import submit_all, submit_for
 from benchmarks.peers.servers import Peer, celery, huey, rushes
 
-CLIENTS, ROUNDS, SECONDS, JOBS, WARM_UP = 32, 3, 3.0, 2000, 50
+CLIENTS, ROUNDS, SECONDS, JOBS, WARM_UP = 32, 5, 2.0, 2000, 50
 STALLED_SECONDS = 15.0
 OURS = "Rushes"
 PEERS: dict[str, Peer] = {OURS: rushes, "FastAPI + Huey on SQLite": huey, "FastAPI + Celery + Redis": celery}
@@ -44,9 +45,12 @@ def intake(peer: Peer) -> Figures:
     """Submissions with nobody to work on them."""
     with tempfile.TemporaryDirectory() as folder, peer(Path(folder), False) as running:
         submit_all(running.url, CLIENTS, WARM_UP)
+        used = running.processor_seconds()
         answers = submit_for(running.url, CLIENTS, SECONDS)
+        used = running.processor_seconds() - used
         latencies = {"p50": answers.percentile_ms(0.5), "p99": answers.percentile_ms(0.99)}
-        return {"intake": answers.per_second, "refused": answers.refused, **latencies}
+        cost = used / len(answers.latencies) * 1000
+        return {"intake": answers.per_second, "intake_cost": cost, "refused": answers.refused, **latencies}
 
 
 def to_done(peer: Peer) -> Figures:
@@ -54,24 +58,34 @@ def to_done(peer: Peer) -> Figures:
     with tempfile.TemporaryDirectory() as folder, peer(Path(folder), True) as running:
         submit_all(running.url, CLIENTS, WARM_UP)
         before, _ = wait_until_done(running.done, WARM_UP)
-        started = time.perf_counter()
+        used, started = running.processor_seconds(), time.perf_counter()
         submit_all(running.url, CLIENTS, JOBS)
         seen, at = wait_until_done(running.done, before + JOBS)
-        return {"done": (seen - before) / (at - started), "lost": JOBS - (seen - before)}
+        used, done = running.processor_seconds() - used, seen - before
+        return {"done": done / (at - started), "done_cost": used / done * 1000, "lost": JOBS - done}
 
 
 def report(rounds: dict[str, list[Figures]]) -> None:
     """A line for each peer."""
-    print(f"{'':<26}{'intake/s':>10}{'p50 ms':>8}{'p99 ms':>8}{'Rushes is':>11}{'done/s':>10}{'Rushes is':>11}")
-    ours: Figures = {}
+    print(
+        f"{'':<26}{'intake/s':>9}{'p50 ms':>8}{'p99 ms':>8}{'CPU ms':>8}{'Rushes is':>11}"
+        f"{'done/s':>9}{'CPU ms':>8}{'Rushes is':>11}"
+    )
     for name, figures in rounds.items():
         middle = {key: statistics.median(one[key] for one in figures) for key in figures[0]}
-        ours = ours or middle
-        times = [f"{ours[key] / middle[key]:.1f} x" if name != OURS else "" for key in ("intake", "done")]
         print(
-            f"{name:<26}{middle['intake']:>10,.0f}{middle['p50']:>8.1f}{middle['p99']:>8.1f}{times[0]:>11}"
-            f"{middle['done']:>10,.0f}{times[1]:>11}" + _not_well(figures)
+            f"{name:<26}{middle['intake']:>9,.0f}{middle['p50']:>8.1f}{middle['p99']:>8.1f}"
+            f"{middle['intake_cost']:>8.2f}{_times(rounds, name, 'intake'):>11}"
+            f"{middle['done']:>9,.0f}{middle['done_cost']:>8.2f}{_times(rounds, name, 'done'):>11}" + _not_well(figures)
         )
+
+
+def _times(rounds: dict[str, list[Figures]], name: str, key: str) -> str:
+    """How many times as fast ours is, in the median round: one round's figures are made within seconds."""
+    if name == OURS:
+        return ""
+    ratios = [ours[key] / theirs[key] for ours, theirs in zip(rounds[OURS], rounds[name], strict=True)]
+    return f"{statistics.median(ratios):.1f} x"
 
 
 def _not_well(figures: list[Figures]) -> str:
@@ -84,9 +98,10 @@ def main() -> None:
     missing = () if shutil.which("redis-server") else ("FastAPI + Celery + Redis",)
     rounds: defaultdict[str, list[Figures]] = defaultdict(list)
     for _ in range(ROUNDS):
-        for name, peer in PEERS.items():
-            if name not in missing:
-                rounds[name].append(intake(peer) | to_done(peer))
+        here = {name: peer for name, peer in PEERS.items() if name not in missing}
+        taken = {name: intake(peer) for name, peer in here.items()}
+        for name, peer in here.items():
+            rounds[name].append(taken[name] | to_done(peer))
     print(f"{CLIENTS} clients, {ROUNDS} interleaved rounds, intake for {SECONDS:.0f} s, {JOBS} jobs to done; medians\n")
     report(rounds)
     for name in missing:

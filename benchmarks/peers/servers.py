@@ -8,25 +8,42 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import redis
 
 WORKERS = str(os.cpu_count() or 1)
 """Celery's own default, processes; for Huey as many threads."""
 
+MEMORY = Path("/dev/shm")
+"""Our bucket stands in for one that is elsewhere, so it lies in memory where that can be had; the job table never."""
+
 
 @dataclass(frozen=True)
 class Running:
-    """A service that takes jobs; `pid` is the process that does."""
+    """A service that takes jobs, and the processes it consists of, with their children."""
 
     url: str
-    pid: int
+    pids: tuple[int, ...]
     done: Callable[[], int]
+
+    def processor_seconds(self) -> float:
+        """Used up to now."""
+        return processor_seconds(*self.pids)
+
+
+def processor_seconds(*pids: int) -> float:
+    """Used up to now by these processes and their children."""
+    parents = [psutil.Process(pid) for pid in pids]
+    everyone = [*parents, *(child for parent in parents for child in parent.children(recursive=True))]
+    times = [process.cpu_times() for process in everyone]
+    return sum(time.user + time.system for time in times)
 
 
 Peer = Callable[[Path, bool], AbstractContextManager[Running]]
@@ -37,10 +54,12 @@ Peer = Callable[[Path, bool], AbstractContextManager[Running]]
 def rushes(folder: Path, working: bool) -> Iterator[Running]:
     """The whole control plane with a no-op endpoint in its process."""
     port = free_port()
-    plane = module("benchmarks.peers.noop_plane", str(folder), str(port), "working" if working else "waiting")
-    with process(folder, plane) as pid:
-        wait_for(port, folder)
-        yield Running(f"http://127.0.0.1:{port}", pid, _counter(folder / "rushes.db", _SUCCEEDED))
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else folder) as bucket:
+        mode = "working" if working else "waiting"
+        plane = module("benchmarks.peers.noop_plane", str(folder), bucket, str(port), mode)
+        with process(folder, plane) as pid:
+            wait_for(port, folder)
+            yield Running(f"http://127.0.0.1:{port}", (pid,), _counter(folder / "rushes.db", _SUCCEEDED))
 
 
 @contextlib.contextmanager
@@ -53,8 +72,9 @@ def huey(folder: Path, working: bool) -> Iterator[Running]:
     consumer = module("huey.bin.huey_consumer", "benchmarks.peers.huey_app.huey", *options)
     with process(folder, _uvicorn("huey_app", port), environment) as pid:
         wait_for(port, folder)
-        with process(folder, consumer, environment) if working else contextlib.nullcontext():
-            yield Running(f"http://127.0.0.1:{port}", pid, _counter(file, "SELECT count(*) FROM kv"))
+        with process(folder, consumer, environment) if working else contextlib.nullcontext() as worker:
+            pids = (pid, worker) if worker else (pid,)
+            yield Running(f"http://127.0.0.1:{port}", pids, _counter(file, "SELECT count(*) FROM kv"))
 
 
 @contextlib.contextmanager
@@ -64,14 +84,15 @@ def celery(folder: Path, working: bool) -> Iterator[Running]:
     environment = {"REDIS_URL": f"redis://127.0.0.1:{redis_port}/0"}
     kept = ("--dir", str(folder), "--appendonly", "yes", "--appendfsync", "everysec")
     options = ("worker", "--concurrency", WORKERS, "--loglevel", "ERROR")
-    worker = module("celery", "--app", "benchmarks.peers.celery_app:celery", *options)
-    with process(folder, ["redis-server", "--bind", "127.0.0.1", "--port", str(redis_port), *kept]):
+    consumer = module("celery", "--app", "benchmarks.peers.celery_app:celery", *options)
+    with process(folder, ["redis-server", "--bind", "127.0.0.1", "--port", str(redis_port), *kept]) as kept_by:
         wait_for(redis_port, folder)
         with process(folder, _uvicorn("celery_app", port), environment) as pid:
             wait_for(port, folder)
-            with process(folder, worker, environment) if working else contextlib.nullcontext():
+            with process(folder, consumer, environment) if working else contextlib.nullcontext() as worker:
                 client = redis.Redis(port=redis_port)
-                yield Running(f"http://127.0.0.1:{port}", pid, lambda: _results(client))
+                pids = (kept_by, pid, worker) if worker else (kept_by, pid)
+                yield Running(f"http://127.0.0.1:{port}", pids, lambda: _results(client))
                 client.close()
 
 
@@ -95,8 +116,8 @@ def module(*arguments: str) -> list[str]:
     return [sys.executable, "-m", *arguments]
 
 
-def _uvicorn(module: str, port: int) -> list[str]:
-    return module("uvicorn", f"benchmarks.peers.{module}:app", "--port", str(port), "--no-access-log")
+def _uvicorn(app: str, port: int) -> list[str]:
+    return module("uvicorn", f"benchmarks.peers.{app}:app", "--port", str(port), "--no-access-log")
 
 
 def free_port() -> int:

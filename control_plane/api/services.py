@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from control_plane.api.model_choice import ModelChoice
 from control_plane.clock import Clock
 from control_plane.dispatch.dispatcher import Dispatcher
 from control_plane.dispatch.monitor import EndpointMonitor
@@ -43,6 +44,7 @@ class Services:
     endpoints: EndpointDirectory
     billing: Billing | None
     store_check: StoreCheck
+    model_choice: ModelChoice
 
 
 async def _services(request: Request) -> Services:

@@ -36,14 +36,16 @@ async def submit(
     """Insert the job (or find the one this key made) and describe it; sets `Location`."""
     max_cost = None if max_cost_usd is None else to_micros(max_cost_usd)
     inputs: tuple[str, ...] = ()
+    settled = params
     if idempotency_key is None or services.table.ask(queries.job_by_idempotency_key, idempotency_key) is None:
         inputs = services.references.check(params)
+        settled = services.model_choice.settle(job_type, params)
         _check_webhook(services, webhook_url)
         services.budget.check(services.endpoints.for_type(job_type).url, DEADLINE_SECONDS[job_type], max_cost)
     new = NewJob(
         id=str(uuid7()),
         type=job_type,
-        params=params,
+        params=settled,
         labels=labels or {},
         priority=priority,
         retry_of=retry_of,

@@ -36,6 +36,7 @@ def run(settings: Settings) -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here depends on the caller's address
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = Server(config)

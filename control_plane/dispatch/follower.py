@@ -7,7 +7,6 @@ Callbacks and webhooks only wake it: they never end, settle or confirm anything 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -51,6 +50,10 @@ log = logging.getLogger(__name__)
 
 CANCELED_REMOTELY = Failure(code="CANCELED_REMOTELY", message="The job was stopped at the endpoint, not by you")
 TROUBLE_PAUSE = 5.0
+SILENCE = 2
+"""After so many times `look_every_with_callbacks` without one, callbacks do not come any more."""
+LEFT_OUT = 30
+"""For so many times that, looks are left out while they come."""
 NAMELESS_DEVICES = ("cpu", "cuda")
 
 
@@ -69,17 +72,28 @@ class World:
 
 
 class Follower:
-    """One living attempt. `run` returns when it has ended; `wake` makes it look at once."""
+    """One living attempt. `run` returns when it has ended; `wake` makes it look at once.
+
+    Its first look is `look_in` seconds after it begins to run, so that thousands do not all ask at start-up.
+    """
 
     def __init__(
-        self, world: World, attempt: AttemptRecord, send_again: Callable[[AttemptRecord], Awaitable[None]]
+        self,
+        world: World,
+        attempt: AttemptRecord,
+        send_again: Callable[[AttemptRecord], Awaitable[None]],
+        look_in: float = 0.0,
     ) -> None:
         self._world = world
         self._ref: Ref = attempt.ref
         self._endpoint: Endpoint = world.endpoints.at(attempt.endpoint)
         self._store_name = attempt.store
         self._send_again = send_again
-        self._woken = asyncio.Event()
+        self._look_in = look_in
+        self._looked_at = world.clock()
+        self._is_told = False
+        self._woken = False
+        self._waiter: asyncio.Future[None] | None = None
         self._result_is_near = False
 
     @cached_property
@@ -89,28 +103,67 @@ class Follower:
     def wake(self, *, result_is_near: bool = False) -> None:
         """Look now. `result_is_near`: the worker said it has finished, so the bucket comes first."""
         self._result_is_near |= result_is_near
-        self._woken.set()
+        self._woken = True
+        _release(self._waiter)
 
     async def run(self) -> None:
         """Until the attempt has ended. Trouble with the endpoint, the store or the disk only delays it."""
         await self._world.store_check.answered()
-        self._world.pace.followers += 1
+        pause: float | None = self._look_in
+        self._world.pace.asked += 1
         try:
-            await self._follow()
+            while pause is not None:
+                if not self._woken and pause > 0:
+                    await self._wait(pause)
+                pause = await self._turn()
         finally:
-            self._world.pace.followers -= 1
+            self._count_as_told(False)
+            self._world.pace.asked -= 1
 
-    async def _follow(self) -> None:
-        while (found := self._find()) is not None:
-            pause = TROUBLE_PAUSE
-            try:
-                pause = await self._step(*found)
-            except RushesError as trouble:
-                log.warning("job %s attempt %s: %s", self._ref.job_id, self._ref.number, trouble.message)
-            except Exception:  # a mistake of ours must not leave an attempt that costs money unwatched
-                log.exception("job %s attempt %s", self._ref.job_id, self._ref.number)
-            if self._find() is not None:
-                await self._wait(pause)
+    async def _turn(self) -> float | None:
+        """A look, if one is due. How long to wait for the next, in seconds; None when the attempt has ended."""
+        found = self._find()
+        if found is None:
+            return None
+        pause, woken, self._woken = TROUBLE_PAUSE, self._woken, False
+        try:
+            self._count_as_told(not woken and self._hears_enough(*found))
+            if self._is_told:
+                return self._world.pace.rest(self._world.limits.look_every_with_callbacks)
+            pause = await self._step(*found)
+            self._looked_at = self._world.clock()
+        except RushesError as trouble:
+            log.warning("job %s attempt %s: %s", self._ref.job_id, self._ref.number, trouble.message)
+        except Exception:  # a mistake of ours must not leave an attempt that costs money unwatched
+            log.exception("job %s attempt %s", self._ref.job_id, self._ref.number)
+        return None if self._find() is None else pause
+
+    def _hears_enough(self, attempt: AttemptRecord, job: JobRecord) -> bool:
+        """Callbacks come, so the endpoint need not be asked, but for now and then: a callback proves nothing."""
+        now, every = self._world.clock(), self._world.limits.look_every_with_callbacks * 1000
+        return (
+            attempt.state is AttemptState.STARTED
+            and job.cancel_requested_at is None
+            and attempt.heard_at is not None
+            and now - attempt.heard_at < SILENCE * every
+            and now - self._looked_at < LEFT_OUT * every
+            and self._past_cap(attempt, job) is None
+        )
+
+    def _count_as_told(self, is_told: bool) -> None:
+        pace, change = self._world.pace, is_told - self._is_told
+        self._is_told, pace.told, pace.asked = is_told, pace.told + change, pace.asked - change
+
+    async def _wait(self, seconds: float) -> None:
+        # A future and a timer: `wait_for` and an Event would be three times the memory, for each of thousands.
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(seconds, _release, self._waiter)
+        try:
+            await self._waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
 
     def _find(self) -> tuple[AttemptRecord, JobRecord] | None:
         attempt = self._world.table.ask(queries.attempt_by_token, self._ref.token)
@@ -118,11 +171,6 @@ class Follower:
             return None
         job = self._world.table.ask(queries.job_by_id, self._ref.job_id)
         return None if job is None else (attempt, job)
-
-    async def _wait(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), seconds)
-        self._woken.clear()
 
     async def _step(self, attempt: AttemptRecord, job: JobRecord) -> float:
         """One look and what follows from it; how long to wait for the next, in seconds."""
@@ -313,10 +361,17 @@ class Follower:
             attempt.heard_at is not None
             and self._world.clock() - attempt.heard_at < limits.look_every_with_callbacks * 1000
         )
-        heard = heard_lately and job.cancel_requested_at is None
+        # Where others tell of themselves, this one will tell of its start.
+        will_tell = attempt.state is AttemptState.SUBMITTED and self._world.pace.told > 0
+        heard = (heard_lately or will_tell) and job.cancel_requested_at is None
         least = limits.look_every_with_callbacks if heard else limits.look_every
         running = None if attempt.started_at is None else (self._world.clock() - attempt.started_at) / 1000
         return self._world.pace.pause(least, running, job.progress)
+
+
+def _release(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)
 
 
 def _worker_ms(result: Result, facts: Facts) -> int | None:

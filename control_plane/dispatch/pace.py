@@ -19,14 +19,19 @@ NEARLY_DONE = 90
 
 @dataclass
 class Pace:
-    """`followers` counts the living attempts that are being followed."""
+    """How many living attempts are followed by asking, and how many tell of themselves by callbacks."""
 
-    followers: int = 0
+    asked: int = 0
+    told: int = 0
 
     def pause(self, least: float, seconds_running: float | None, progress: int) -> float:
-        """Seconds until the next look, never under `least`. Its sum over all followers keeps the limit."""
-        turn = self.followers / CALLS_PER_SECOND
+        """Seconds until the next look, never under `least`. Its sum over all that are asked keeps the limit."""
+        turn = self.asked / CALLS_PER_SECOND
         if turn <= least:
             return least
         eager = seconds_running is None or seconds_running < YOUNG_SECONDS or progress >= NEARLY_DONE
         return turn if eager or turn <= ALIKE_SECONDS else 2 * turn
+
+    def rest(self, least: float) -> float:
+        """Seconds until it is seen whether callbacks still come: when all stop at once, their looks are spread."""
+        return max(least, self.told / CALLS_PER_SECOND)

@@ -46,12 +46,13 @@ RULES: dict[str, Rule] = {
     "OUTPUT_MISSING": Rule(attempts=3, first=2.0),
     "MEDIA_REFUSED": Rule(attempts=3, first=15.0, growth=4.0),
     "DISK_FULL": Rule(attempts=3, first=15.0),
+    "FETCH_FAILED": Rule(attempts=3, first=15.0, growth=4.0),
     # It ran and failed. Once more on another machine; after that the same money would buy the same failure.
     "ENGINE_FAILED": Rule(attempts=2),
     "OUT_OF_MEMORY": Rule(attempts=2),
     # Nothing would be different.
     **dict.fromkeys(("INVALID_REQUEST", "INVALID_PARAMS", "NOT_FOUND", "CONFLICT", "UNAUTHORIZED"), NEVER),
-    **dict.fromkeys(("ENGINE_UNAVAILABLE", "PROTOCOL_MISMATCH", "DEADLINE_EXCEEDED", "INTERNAL"), NEVER),
+    **dict.fromkeys(("ENGINE_UNAVAILABLE", "BAD_WEIGHTS", "PROTOCOL_MISMATCH", "DEADLINE_EXCEEDED", "INTERNAL"), NEVER),
     **dict.fromkeys(("CANCELED", "CANCELED_REMOTELY", "COST_CAP_EXCEEDED"), NEVER),
 }
 

@@ -92,9 +92,9 @@ def attempts_of_job(conn: sqlite3.Connection, job_id: str) -> list[AttemptRecord
     return [AttemptRecord.of(row) for row in conn.execute(sql("attempts_of_job"), {"job_id": job_id})]
 
 
-def alive_attempts(conn: sqlite3.Connection) -> list[AttemptRecord]:
-    """Every attempt that has not ended."""
-    return [AttemptRecord.of(row) for row in conn.execute(sql("alive_attempts"))]
+def alive_attempts(conn: sqlite3.Connection, after: str = "", limit: int = -1) -> list[AttemptRecord]:
+    """Attempts that have not ended, by job id from above `after` on; all of them, unless there is a limit."""
+    return [AttemptRecord.of(row) for row in conn.execute(sql("alive_attempts"), {"after": after, "limit": limit})]
 
 
 def count_alive(conn: sqlite3.Connection) -> int:

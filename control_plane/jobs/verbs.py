@@ -115,7 +115,9 @@ def open_attempt(conn: sqlite3.Connection, job_id: str, opening: Opening, now: i
 def _fits(conn: sqlite3.Connection, job_id: str, opening: Opening, now: int) -> bool:
     """Nobody else can spend between this look and the claim: both are in the writer's transaction."""
     caps = (opening.job_cap, opening.day_cap, opening.month_cap)
-    used = budget_used(conn, job_id, now) if opening.reserve else (0, 0, 0)
+    if not opening.reserve or caps == (None, None, None):
+        return True
+    used = budget_used(conn, job_id, now)
     return all(cap is None or taken + opening.reserve <= cap for taken, cap in zip(used, caps, strict=True))
 
 

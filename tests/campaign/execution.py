@@ -63,7 +63,7 @@ class TimedWork(JobProcess):
         self._seconds = seconds
         self._failure = failure
 
-    async def run(self, order: JobOrder, report: Report, keep: Keep | None = None) -> Produced:
+    async def run(self, order: JobOrder, report: Report, keep: Keep | None = None, *_: object) -> Produced:
         """See JobProcess. It keeps nothing for a next try."""
         self._execution.work_began = time.time()
         try:

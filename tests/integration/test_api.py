@@ -166,6 +166,42 @@ async def test_an_unchanged_job_is_a_304(api: Served) -> None:
     assert (await api.client.get("/jobs", headers={"If-None-Match": listed.headers["etag"]})).status_code == 200
 
 
+async def test_any_way_of_writing_the_etag_is_understood(api: Served) -> None:
+    path = f"/jobs/{await api.job_id()}"
+    tag = (await api.client.get(path)).headers["etag"]
+    for given in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
+        assert (await api.client.get(path, headers={"If-None-Match": given})).status_code == 304, given
+    assert (await api.client.get(path, headers={"If-None-Match": '"other"'})).status_code == 200
+
+
+async def test_what_is_read_again_shows_every_change_at_once(api: Served) -> None:
+    job_id = await api.job_id()
+    for _ in range(3):
+        read = await api.client.get(f"/jobs/{job_id}")
+        assert (await api.client.get(f"/jobs/{job_id}")).content == read.content
+        await api.client.post(f"/jobs/{job_id}/cancel")
+        now = await api.get(job_id)
+        assert now["cancel_requested_at"] is not None
+    other = await api.job_id()
+    before = (await api.client.get(f"/jobs/{other}")).headers["etag"]
+    await api.finish(other)
+    assert (await api.client.get(f"/jobs/{other}", headers={"If-None-Match": before})).status_code == 200
+
+
+async def test_pages_that_may_read_are_told_so_and_others_are_not(api: Served) -> None:
+    path = f"/jobs/{await api.job_id()}"
+    tag = (await api.client.get(path)).headers["etag"]
+    for way in (path, "/jobs", "/nowhere"):
+        allowed = await api.client.get(way, headers={"Origin": "app://rushes", "If-None-Match": tag})
+        assert allowed.headers["access-control-allow-origin"] == "app://rushes"
+        assert "ETag" in allowed.headers["access-control-expose-headers"]
+        foreign = await api.client.get(way, headers={"Origin": "https://evil.example"})
+        assert "access-control-allow-origin" not in foreign.headers
+        assert allowed.headers["vary"] == foreign.headers["vary"] == "Origin"
+    ids = {(await api.client.get(path)).headers["x-request-id"] for _ in range(3)}
+    assert len(ids) == 3
+
+
 async def test_wait_returns_when_the_job_finishes(api: Served) -> None:
     job_id = await api.job_id()
     waiting = asyncio.create_task(api.client.get(f"/jobs/{job_id}", headers={"Prefer": "wait=20"}))
@@ -342,6 +378,11 @@ async def test_a_link_that_was_altered_or_not_signed_reads_nothing(api: Served) 
 # Listening
 
 
+async def _endless() -> AsyncIterator[bytes]:
+    for _ in range(30):
+        yield b"x" * 50_000
+
+
 async def test_callbacks_are_always_taken_and_end_nothing(api: Served) -> None:
     job_id = await api.job_id()
     worker = await api.worker()
@@ -352,6 +393,7 @@ async def test_callbacks_are_always_taken_and_end_nothing(api: Served) -> None:
     for body in (b"garbage", b"{}", b"[" * 50_000, worker.progress(1, 42).model_dump_json().encode()):
         assert (await api.client.post(f"/callbacks/{token}", content=body)).status_code == 200
     assert (await api.client.post("/callbacks/unknown", content=b"{}")).status_code == 200
+    assert (await api.client.post(f"/callbacks/{token}", content=_endless())).status_code == 200
     assert (await api.client.post(f"/webhooks/runpod/{token}", json={"status": "COMPLETED"})).status_code == 200
     job = await api.get(job_id)
     assert (job["status"], job["progress"]) == ("RUNNING", 42)

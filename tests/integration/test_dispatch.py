@@ -361,6 +361,29 @@ async def test_a_callback_ends_nothing_but_makes_the_plane_look(tmp_path: Path, 
         await plane.status(job_id, S)
 
 
+async def test_while_callbacks_come_the_endpoint_is_not_asked(tmp_path: Path, runpod: RunPodStandIn) -> None:
+    talkative = replace(QUICK, look_every_with_callbacks=0.5)
+    async with running_plane(tmp_path, runpod, limits=talkative) as plane:
+        job_id = await plane.submit()
+        worker = await plane.worker()
+        worker.claim()
+        await plane.status(job_id, R)
+        seq = 0
+        async with asyncio.timeout(10):
+            while plane.world.pace.told == 0:
+                seq += 1
+                await plane.dispatcher.heard(worker.message.token, worker.progress(seq, 10))
+            asked = runpod.calls["status"]
+            for later in range(1, 5):
+                await plane.dispatcher.heard(worker.message.token, worker.progress(seq + later, 20))
+            assert runpod.calls["status"] == asked
+            while plane.world.pace.told or runpod.calls["status"] == asked:
+                await asyncio.sleep(0.01)  # they have stopped: it is asked again
+            worker.succeed()
+            await plane.dispatcher.heard(worker.message.token, worker.progress(seq + 5, 100, "finished"))
+            await plane.status(job_id, S)
+
+
 async def test_progress_comes_by_status_where_callbacks_do_not(plane: Plane) -> None:
     job_id = await plane.submit()
     worker = await plane.worker()

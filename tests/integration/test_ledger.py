@@ -289,6 +289,19 @@ async def test_a_job_held_by_the_budget_goes_when_another_ends(tmp_path: Path, r
         assert (await plane.worker()).message.job_id == second
 
 
+async def test_of_many_at_once_only_those_go_that_there_is_money_for(tmp_path: Path, runpod: RunPodStandIn) -> None:
+    async with running_plane(tmp_path, runpod, budget=budget(day=WORST * 7 // 2)) as plane:
+        jobs = await asyncio.gather(*(plane.submit() for _ in range(20)))
+        for job_id in jobs:
+            await plane.until(job_id, lambda job: job.stage in ("held_by_budget", "waiting_for_worker"))
+        sent = [job_id for job_id in jobs if plane.attempts(job_id)]
+        assert sent == sorted(jobs)[:3], "oldest first"
+        assert (len(runpod.jobs), today(plane)) == (3, (0, 3 * WORST))
+        for job_id in set(jobs) - set(sent):
+            assert f"${WORST / 2 / 10**6:.2f} of" in plane.job(job_id).stage_message
+            assert plane.job(job_id).version == 2, "taken and held, nothing else"
+
+
 async def test_a_job_held_by_the_budget_goes_the_next_day(
     tmp_path: Path, runpod: RunPodStandIn, clock: TestClock
 ) -> None:

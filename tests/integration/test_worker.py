@@ -225,6 +225,16 @@ async def test_a_job_process_stays_warm_and_is_replaced_when_it_dies(build: Buil
     assert "error" not in await worker.execute(job("pid", attempt=6))
 
 
+async def test_a_job_may_ask_for_a_fresh_process_or_a_fresh_worker(build: Build, store: LocalStore) -> None:
+    worker, answers = build(), []
+    for attempt, prompt in enumerate(("retire", "pid", "wedge The GPU is wedged.", "pid"), 1):
+        answers.append(await worker.execute(job(prompt, attempt=attempt, output_prefix=f"jobs/j1/{attempt}/")))
+    pids = [read(store, answers[n]["outputs"][0]["key"]) for n in (0, 1, 3)]
+    assert len(set(pids)) == 3
+    assert (answers[2]["error"], answers[2]["refresh_worker"]) == ("ENGINE_FAILED: The GPU is wedged.", True)
+    assert not any("refresh_worker" in answers[n] for n in (0, 1, 3))
+
+
 async def test_a_cancel_kills_the_job_and_all_it_started(build: Build, store: LocalStore, plane: Plane) -> None:
     worker = build()
     running = asyncio.create_task(worker.execute(job("hang", plane)))

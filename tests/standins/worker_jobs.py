@@ -12,12 +12,17 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from gpu_worker.context import JobContext, Produced, ProducedFile
 from gpu_worker.job_process import serve
 from shared.errors import EngineFailed
 from shared.job_types import AnyParams, JobType, RenderParams
+
+
+class Wedged(EngineFailed):
+    refresh_worker = True
 
 
 def run(job_type: JobType, params: AnyParams, context: JobContext) -> Produced:
@@ -28,15 +33,16 @@ def run(job_type: JobType, params: AnyParams, context: JobContext) -> Produced:
         case "write":
             context.report("rendering", 100)
             return write(context, rest)
-        case "pid":
-            return write(context, str(os.getpid()))
+        case "pid" | "retire":
+            return replace(write(context, str(os.getpid())), retire=verb == "retire")
         case "wait":
             context.report("rendering", 50, str(os.getpid()))
             while not Path(rest).exists():
                 time.sleep(0.01)
             return write(context, "late")
-        case "fail" | "memory" | "bug":
-            raise {"fail": EngineFailed(rest), "memory": MemoryError(), "bug": ValueError("/secret/path")}[verb]
+        case "fail" | "wedge" | "memory" | "bug":
+            bug = ValueError("/secret/path")
+            raise {"fail": EngineFailed(rest), "wedge": Wedged(rest), "memory": MemoryError(), "bug": bug}[verb]
         case "goes-on":
             return go_on(context, stored=Path(rest))
         case "die":

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from gpu_worker.timeline.words import read_subtitles, subtitle_text
 from shared.errors import MediaRefused
 from shared.timeline import Caption, CaptionStyle, SubtitleFile, Timeline
 
-SRT = "1\r\n00:00:01,000 --> 00:00:02,500 X1:1 Y1:2\r\n<i>Hi</i> {\\an8}there, 3 < 4\r\nsecond line\r\n\r\n2\r\n00:00:00,500 --> 00:00:00,900\r\nfirst\r\n"
+SRT = (
+    "1\r\n00:00:01,000 --> 00:00:02,500 X1:1 Y1:2\r\n<i>Hi</i> {\\an8}there, 3 < 4\r\nsecond line\r\n\r\n"
+    "2\r\n00:00:00,500 --> 00:00:00,900\r\nfirst\r\n"
+)
 VTT = """WEBVTT - a title
 
 NOTE nobody sees this
@@ -109,10 +113,8 @@ def test_an_endless_line_is_shortened(tmp_path: Path) -> None:
 @example(ASS, 0, b"[Events]\nDialogue: 0,,,")
 def test_a_damaged_file_is_read_or_refused(tmp_path: Path, body: str, place: int, damage: bytes) -> None:
     whole = body.encode()
-    try:
+    with contextlib.suppress(MediaRefused):
         assert read(tmp_path, whole[:place] + damage + whole[place + len(damage) :])
-    except MediaRefused as refusal:
-        assert str(refusal)
 
 
 CAPTIONS = (

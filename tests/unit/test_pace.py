@@ -12,7 +12,12 @@ def test_few_are_looked_at_every_second(followers: int) -> None:
     assert Pace(followers).pause(1.0, 3600.0, 10) == 1.0
 
 
-@pytest.mark.parametrize("followers", [181, 1000, 10_000])
+@pytest.mark.parametrize("followers", [181, 200, 270])
+def test_what_is_read_of_some_hundred_jobs_is_never_two_seconds_old(followers: int) -> None:
+    assert Pace(followers).pause(1.0, 3600.0, 40) <= 1.5
+
+
+@pytest.mark.parametrize("followers", [181, 270, 1000, 10_000])
 def test_many_share_the_limit(followers: int) -> None:
     pace = Pace(followers)
     ages = [(seconds, progress) for seconds in (None, 5.0, 3600.0) for progress in (0, 50, 95)]

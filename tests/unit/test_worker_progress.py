@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from gpu_worker.progress import ProgressSender, SdkUpdate
+from gpu_worker.progress import MOST_PREVIEW_BYTES, ProgressSender, SdkUpdate
 from shared.wire import Progress
 
 FIRST = Progress(job_id="j1", attempt=1, run=1, seq=0, stage="started", progress=0)
@@ -74,6 +74,17 @@ async def test_the_whole_never_goes_back_and_the_newest_wins(plane: Plane, url: 
     ]
     assert plane.got[1]["message"] == "40 %"
     assert [seen["seq"] for seen in plane.got] == [1, 4, 6]
+
+
+async def test_a_preview_goes_out_once_with_the_next_message(plane: Plane, url: str) -> None:
+    async with sender_to(url) as sender:
+        sender.preview(b"jpeg")
+        sender.within(5, 95)("denoising", 50)
+        await eventually(lambda: len(plane.got) == 1)
+        sender.preview(bytes(MOST_PREVIEW_BYTES + 1))
+        sender.within(5, 95)("denoising", 60)
+        await eventually(lambda: len(plane.got) == 2)
+    assert [seen.get("preview") for seen in plane.got] == ["anBlZw==", None]
 
 
 async def test_reporting_waits_for_nobody(plane: Plane, url: str) -> None:

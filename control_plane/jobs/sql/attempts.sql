@@ -14,8 +14,8 @@ SELECT * FROM attempts WHERE token = :token;
 SELECT * FROM attempts WHERE job_id = :job_id ORDER BY number;
 
 -- name: alive_attempts
--- Same condition as the partial index attempts_alive, so that it is used.
-SELECT * FROM attempts WHERE state <> 'ENDED';
+-- Same condition as the partial index attempts_alive, so that it is used. Keyset by job; a negative limit is none.
+SELECT * FROM attempts WHERE state <> 'ENDED' AND job_id > :after ORDER BY job_id LIMIT :limit;
 
 -- name: count_alive
 SELECT count(*) AS alive FROM attempts WHERE state <> 'ENDED';

@@ -25,6 +25,9 @@ from shared.errors import EngineFailed
 # In frames; Matroska rounds times to milliseconds.
 _OFF_GRID = Fraction(1, 8)
 _RECORD_HEAD = 7
+_LENGTH_BYTES = 4
+# Types of units: slices of pictures, in pieces or whole, and those of an IDR picture.
+_SLICES, _IDR_SLICE = (1, 2, 5), 5
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def index(track: Track, fps: int, start: float, end: float) -> Index | None:
             return None
         if any(abs(number - round(number)) > _OFF_GRID for number, _ in found):
             return None
-        keys = [bool(packet.is_keyframe) for _, packet in found]
+        keys = [bool(packet.is_keyframe) and _is_fresh_start(bytes(packet)) for _, packet in found]
         return Index(track, tuple(_entries(numbers, keys)), float(zero), _kind(video))
 
 
@@ -170,6 +173,17 @@ def _entries(numbers: list[int], keys: list[bool]) -> list[Picture]:
     ]
 
 
+def _is_fresh_start(data: bytes) -> bool:
+    """Whether the picture is an IDR picture: new parameter sets may take effect only there (ITU-T H.264, 7.4.1.2.1)."""
+    at = 0
+    while at + _LENGTH_BYTES < len(data):
+        kind = data[at + _LENGTH_BYTES] & 0x1F
+        if kind in _SLICES:
+            return kind == _IDR_SLICE
+        at += _LENGTH_BYTES + int.from_bytes(data[at : at + _LENGTH_BYTES], "big")
+    return False
+
+
 def _kind(video: VideoStream) -> tuple[object, ...]:
     codec = video.codec_context
     colours = (codec.color_range, codec.color_primaries, codec.color_trc, codec.colorspace)
@@ -188,7 +202,7 @@ def _parameter_sets(video: VideoStream) -> bytes:
         count, at = record[at] & mask, at + 1
         for _ in range(count):
             size = int.from_bytes(record[at : at + 2], "big")
-            sets += size.to_bytes(4, "big") + record[at + 2 : at + 2 + size]
+            sets += size.to_bytes(_LENGTH_BYTES, "big") + record[at + 2 : at + 2 + size]
             at += 2 + size
     return sets
 

@@ -23,6 +23,9 @@ from shared.timeline import Encoding
 from shared.timeline.output import VideoCodec
 
 _PIXELS_OF_1080P = 1920 * 1088
+_THREADED_VERSION = 7
+# A quick look may lose pictures that no other is made of, and the smoothing of block edges.
+_QUICK = ("-skip_frame", "noref", "-skip_loop_filter", "all")
 
 
 @dataclass(frozen=True)
@@ -45,20 +48,26 @@ class Crew:
     threads: int
 
 
-def crew(film: Film, chunks: int, cores: int) -> Crew:
-    """Two at once keep two cores busy; more cores go to more ffmpegs first, as far as memory is sure to last."""
+def crew(film: Film, chunks: int, cores: int, version: str) -> Crew:
+    """As many as keep the cores busy; more cores go to more ffmpegs first, as far as memory is sure to last.
+
+    From 7.0 on ffmpeg decodes, filters and encodes in threads of their own: one alone has two cores' worth of work.
+    """
+    number = re.search(r"\d+", version)
+    each = 2 if number is None or int(number[0]) >= _THREADED_VERSION else 1
     most = 4 if film.width * film.height <= _PIXELS_OF_1080P else 2
-    workers = max(1, min(cores, chunks, most))
-    return Crew(workers, max(1, cores // workers))
+    workers = max(1, min(cores // each, chunks, most))
+    return Crew(workers, max(1, cores // (workers * each)))
 
 
 def chunk_arguments(film: Film, chunk: Chunk, words: str | None, targets: list[Target], threads: int) -> list[str]:
     """Arguments that make one part of each target from a chunk. Pure."""
     whole = chunk_stream(film, chunk, words)
     copies = split(whole, "split", len(targets)) if len(targets) > 1 else (whole,)
-    return arguments(
+    made = arguments(
         *(_part(film, chunk, stream, target, threads) for stream, target in zip(copies, targets, strict=True))
     )
+    return _quickly(made) if film.output.profile == "preview" else made
 
 
 def part_name(target: Target, chunk: Chunk) -> str:
@@ -68,7 +77,7 @@ def part_name(target: Target, chunk: Chunk) -> str:
 
 def encode(film: Film, chunks: list[Chunk], targets: list[Target], folder: Path, meter: Meter, keeper: Keeper) -> None:
     """Make every part of every target in `folder`; those that an earlier run has finished are taken over."""
-    team = crew(film, len(chunks), os.cpu_count() or 1)
+    team = crew(film, len(chunks), os.cpu_count() or 1, ffmpeg_version())
 
     def make(chunk: Chunk) -> None:
         at = f"{chunk.first / film.fps:.0f} of {film.duration:.0f} s"
@@ -105,6 +114,11 @@ def _make(
         (folder / words).write_text(captions, encoding="utf-8")
     run_ffmpeg(made, duration=chunk.frames / film.fps, on_progress=done, folder=folder)
     keeper.keep(names, digest)
+
+
+def _quickly(made: list[str]) -> list[str]:
+    inputs = ((*_QUICK, word) if word == "-i" else (word,) for word in made)
+    return [word for words in inputs for word in words]
 
 
 def _part(film: Film, chunk: Chunk, stream: Stream, target: Target, threads: int) -> Output:

@@ -73,7 +73,7 @@ def _text(body: bytes) -> str:
     encodings = ("utf-16",) if body.startswith(_UTF16_MARKS) else _ENCODINGS
     for encoding in encodings:
         try:
-            return body.decode(encoding)
+            return body.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
         except UnicodeDecodeError:
             continue
     raise MediaRefused(_REFUSAL)
@@ -89,7 +89,9 @@ def _captions(text: str, file: SubtitleFile) -> Iterator[Caption]:
     except (pysubs2.exceptions.Pysubs2Error, ValueError, OverflowError, LookupError) as problem:
         raise MediaRefused(_REFUSAL) from problem
     for line in lines:
-        start, end = (min(max(time / 1000 + file.offset, 0.0), _LAST_SECOND) for time in (line.start, line.end))
+        start, end = (
+            min(max(round(time / 1000 + file.offset, 3), 0.0), _LAST_SECOND) for time in (line.start, line.end)
+        )
         words = _words(line, form)
         if not line.is_comment and not line.is_drawing and words and start < end:
             yield Caption(text=words, start=start, end=end, style=file.style)

@@ -1,0 +1,124 @@
+"""What holds the runner together: progress of many, parts that are kept, and which encoder is used."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gpu_worker.context import Checkpoints
+from gpu_worker.timeline.runner import hardware
+from gpu_worker.timeline.runner.hardware import encoder_for
+from gpu_worker.timeline.runner.keep import WORTH_KEEPING_SECONDS, Keeper
+from gpu_worker.timeline.runner.packets import _entries, _is_fresh_start
+from gpu_worker.timeline.runner.progress import Meter, Stopped
+
+UNITS = {"parameters": b"\x67", "recovery": b"\x06", "fresh": b"\x65", "plain": b"\x41"}
+
+
+def picture(*kinds: str) -> bytes:
+    return b"".join((len(UNITS[kind]) + 3).to_bytes(4, "big") + UNITS[kind] + b"abc" for kind in kinds)
+
+
+def test_progress_is_weighted_and_never_goes_back() -> None:
+    said: list[tuple[str, int, str]] = []
+    meter = Meter(lambda stage, progress, message="": said.append((stage, progress, message)), {"a": 3.0, "b": 1.0})
+    first, second = meter.part("a", "encoding", "at 0 of 4 s"), meter.part("b", "mixing")
+    first(1.0)
+    second(0.5)
+    first(0.2)
+    second(1.0)
+    assert said == [
+        ("encoding", 74, "at 0 of 4 s"),
+        ("mixing", 86, ""),
+        ("encoding", 86, "at 0 of 4 s"),
+        ("mixing", 99, ""),
+    ]
+
+
+def test_after_a_failure_every_other_part_stops_at_its_next_report() -> None:
+    meter = Meter(lambda *_: None, {"a": 1.0})
+    done = meter.part("a", "encoding")
+    done(0.1)
+    meter.stop()
+    with pytest.raises(Stopped):
+        done(0.2)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_parts_are_kept_once_the_job_has_run_for_a_while(tmp_path: Path) -> None:
+    sent: list[tuple[str, str]] = []
+    clock = Clock()
+    keeper = Keeper(tmp_path, Checkpoints(tmp_path, lambda path, name: sent.append((path.name, name))), clock)
+    clock.now = WORTH_KEEPING_SECONDS - 1
+    keeper.keep(["early.mp4"], "d1")
+    clock.now = WORTH_KEEPING_SECONDS
+    keeper.keep(["a.mp4", "b.webm"], "d2")
+    assert sent == [("a.mp4", "d2-a.mp4"), ("b.webm", "d2-b.webm")]
+
+
+def test_parts_are_taken_over_whole_or_not_at_all(tmp_path: Path) -> None:
+    store, work = tmp_path / "store", tmp_path / "work"
+    store.mkdir()
+    work.mkdir()
+    keeper = Keeper(work, Checkpoints(store, lambda *_: None), Clock())
+    (store / "d-a.mp4").write_bytes(b"a")
+    assert not keeper.has(["a.mp4", "b.webm"], "d"), "one of the two is missing"
+    assert not keeper.has(["a.mp4"], "other"), "what was made otherwise is not the same part"
+    assert list(work.iterdir()) == []
+    assert keeper.has(["a.mp4"], "d")
+    assert (work / "a.mp4").read_bytes() == b"a"
+
+
+@pytest.fixture
+def fake_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Lists NVENC, and encodes with it only where the file `card` is."""
+    program = tmp_path / "ffmpeg"
+    program.write_text(f'#!/bin/sh\ncase "$*" in *-encoders*) echo h264_nvenc;; *) test -e {tmp_path}/card;; esac\n')
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setattr(hardware, "ffmpeg_path", lambda: program)
+    hardware._works.cache_clear()
+    yield program
+    hardware._works.cache_clear()
+
+
+def test_an_encoder_that_is_listed_and_fails_is_not_used(fake_ffmpeg: Path) -> None:
+    assert encoder_for("h264", hardware=True) == "libx264"
+
+
+def test_the_card_is_used_where_it_works_and_is_wanted(fake_ffmpeg: Path) -> None:
+    fake_ffmpeg.with_name("card").touch()
+    assert encoder_for("h264", hardware=True) == "h264_nvenc"
+    assert encoder_for("h264", hardware=False) == "libx264"
+    assert encoder_for("vp9", hardware=True) == "libvpx-vp9", "cards do not write it"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "fresh"),
+    [
+        (("fresh",), True),
+        (("parameters", "recovery", "fresh"), True),
+        (("recovery", "plain"), False),
+        (("parameters",), False),
+        ((), False),
+    ],
+)
+def test_parameters_may_change_at_idr_pictures_alone(kinds: tuple[str, ...], fresh: bool) -> None:
+    assert _is_fresh_start(picture(*kinds)) == fresh
+    assert not _is_fresh_start(b"\xff\xff\xff\xff\x06"), "a length past the end is not followed"
+
+
+def test_pictures_shown_across_a_key_picture_make_it_no_entry() -> None:
+    numbers = [0, 2, 1, 3, 6, 4, 5, 7]
+    keys = [n in (0, 3, 6) for n in numbers]
+    entries = [one.number for one in _entries(numbers, keys) if one.is_entry]
+    assert entries == [0, 3], "4 and 5 come after 6 in the file and are shown before it"
