@@ -137,9 +137,11 @@ def test_srt_and_vtt_are_written_like_this() -> None:
     assert subtitle_text(film(), "vtt") == "WEBVTT\n\n"
 
 
-@given(
-    st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=60), min_size=1, max_size=5)
-)
+# pysubs2 takes braces and backslashes of an SRT file for markup; players show them.
+LETTERS = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="{}\\")
+
+
+@given(st.lists(st.text(LETTERS, min_size=1, max_size=60), min_size=1, max_size=5))
 def test_what_is_written_is_read_again(texts: list[str]) -> None:
     captions = [Caption(text=text, start=n, end=n + 0.5) for n, text in enumerate(texts)]
     written = subtitle_text(film(*captions), "srt")

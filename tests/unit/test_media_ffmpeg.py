@@ -92,7 +92,7 @@ def test_ffmpeg_cannot_take_all_memory_or_fill_the_disk() -> None:
     limits: list[tuple[int, int]] = []
 
     def look(_share: float) -> None:
-        [ffmpeg] = psutil.Process().children()
+        [ffmpeg] = [child for child in psutil.Process().children() if child.name().startswith("ffmpeg")]
         limits.extend((ffmpeg.rlimit(psutil.RLIMIT_DATA), ffmpeg.rlimit(psutil.RLIMIT_FSIZE)))
         raise KeyboardInterrupt
 
