@@ -23,7 +23,7 @@ from transformers import T5EncoderModel
 
 from gpu_worker.context import JobContext, Produced
 from gpu_worker.engines.device import HostMemory
-from gpu_worker.engines.diffusion import clip
+from gpu_worker.engines.diffusion import clip, tuning
 from gpu_worker.engines.diffusion.choice import Ready, ready
 from gpu_worker.engines.diffusion.loading import Loaded, recipe
 from gpu_worker.engines.diffusion.prompts import PromptCache
@@ -224,6 +224,40 @@ def test_a_cache_forgets_between_two_films(studio: Studio, cache: Any) -> None:
         return np.stack(shoot(loaded, order, watch, PromptCache()))
 
     assert np.array_equal(studio.pool.run(how, film), studio.pool.run(how, film))
+
+
+@pytest.mark.parametrize("cache", ["none", "pyramid"])
+def test_compiled_blocks_compute_the_same_with_and_without_a_lora(
+    studio: Studio, tmp_path: Path, tiny_models: Path, monkeypatch: pytest.MonkeyPatch, cache: Any
+) -> None:
+    twin = tmp_path / "twin.safetensors"
+    tiny.lora(twin, CogVideoXPipeline.from_pretrained(tiny_models / "models" / "tiny-t2v"))
+    here = studio.ready(JobType.RENDER, parse_params(JobType.RENDER, SMALL | {"prompt": "x", "model": "tiny-t2v"}))
+    how = recipe(here.model, here.weights["tiny-t2v"], Profile(changes="", cache=cache), "cpu", studio.pool)
+
+    def films(loaded: Loaded) -> list[NDArray[np.uint8]]:
+        made = []
+        for lora in (None, twin, None):
+            watch = StepWatch(lambda *_: None, lambda _: None, shots=1, steps=4)
+            watch.begin()
+            order = Order("a fox", "", 9, (32, 32), seed=7, steps=4, guidance=6.0, lora=lora)
+            made.append(np.stack(shoot(loaded, order, watch, PromptCache())))
+        return made
+
+    plain = studio.pool.run(how, films)
+    studio.pool.evict_idle()
+    real = tuning.place
+
+    def compiled(loaded: Loaded) -> None:
+        # Before caches are hooked in, as on a GPU; with a backend that needs no C++ compiler.
+        real(loaded)
+        blocks = ("CogVideoXBlock",)
+        tuning.compile_blocks(loaded.pipe.transformer, blocks, whole=cache == "none", backend="aot_eager")
+
+    monkeypatch.setattr(tuning, "place", compiled)
+    torch._dynamo.utils.counters.clear()
+    assert all(np.array_equal(a, b) for a, b in zip(plain, studio.pool.run(how, films), strict=True))
+    assert 0 < torch._dynamo.utils.counters["stats"]["unique_graphs"] < 20, "not one for each block and step"
 
 
 @pytest.mark.parametrize("model", ["tiny-t2v", "tiny-silent"])

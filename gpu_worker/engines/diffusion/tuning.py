@@ -17,6 +17,7 @@ _PYRAMID: dict[str, Any] = {
     "spatial_attention_timestep_skip_range": (100, 800),
 }
 _FIRST_BLOCK_THRESHOLD = 0.07
+_MOST_VARIANTS = 64
 
 
 def place(loaded: Loaded) -> None:
@@ -45,13 +46,27 @@ def apply(pipe: Any, video: Video, profile: Profile, device: str) -> list[str]: 
             continue
         if profile.weights != "full":
             notes += _quantize(denoiser, video.blocks, profile.weights, device)
+        if profile.compile and device == "cuda":
+            compile_blocks(denoiser, video.blocks, whole=profile.cache == "none")
         if profile.cache != "none":
             _cache(pipe, denoiser, profile.cache)
-        if profile.compile and video.blocks and device == "cuda":
-            # CogVideoX does not say which of its classes repeat. Caches hook into the blocks: no single graph then.
-            denoiser._repeated_blocks = list(video.blocks)
-            denoiser.compile_repeated_blocks(fullgraph=profile.cache == "none")
     return list(dict.fromkeys(notes))
+
+
+def compile_blocks(denoiser: Any, blocks: tuple[str, ...], *, whole: bool, **how: Any) -> None:  # noqa: ANN401 - torch is untyped here
+    """Compile the classes that repeat, each once for all its copies; `how` goes to torch.compile.
+
+    Not `whole`: the parts inside the blocks instead. Caches hook into those afterwards and keep a state of their own
+    for each, on which a compiled block would be compiled anew at every step.
+    """
+    import torch
+
+    # A warm worker sees several sizes, with and without LoRA: each is a variant, and past the limit a call fails.
+    torch._dynamo.config.recompile_limit = _MOST_VARIANTS
+    for module in denoiser.modules():
+        if type(module).__name__ in blocks:
+            for part in (module,) if whole else tuple(module.children()):
+                part.forward = torch.compile(part.forward, fullgraph=whole, **how)
 
 
 def _quantize(denoiser: Any, blocks: tuple[str, ...], weights: str, device: str) -> list[str]:  # noqa: ANN401 - torch is untyped here
