@@ -21,6 +21,11 @@ from shared.timeline.captions import CaptionPreset, TitlePreset
 
 WIDTH, HEIGHT = 640, 360
 PHOTOS = ("coffee", "rocket", "chelsea", "astronaut")
+TITLES = {
+    "title": "The quiet\nhour",
+    "lower_third": "Ada Lovelace\nwrites the first program",
+    "label": "Lisbon, 6 a.m.",
+}
 # A moment in which the third word is half said.
 FRAME = 13
 
@@ -39,8 +44,7 @@ def cells() -> list[Cell]:
     for n, name in enumerate((*get_args(CaptionPreset), *get_args(TitlePreset))):
         bare = replace(film(shot(still(PHOTOS[n % len(PHOTOS)]))), width=WIDTH, height=HEIGHT)
         if name in get_args(TitlePreset):
-            words = "The quiet\nhour" if name == "title" else "Ada Lovelace\nwrites the first program"
-            bare = replace(bare, titles=(Title(text=words, end=bare.duration, look=name),))
+            bare = replace(bare, titles=(Title(text=TITLES[name], end=bare.duration, look=name),))
         else:
             words = "The best light comes in the last hour"
             bare = replace(bare, captions=(Caption(text=words, start=0, end=1.4, style=name),))

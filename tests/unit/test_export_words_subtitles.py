@@ -108,7 +108,7 @@ def test_an_endless_line_is_shortened(tmp_path: Path) -> None:
     assert text == "x" * 499 + "…"
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from([SRT, VTT, ASS]), st.integers(0, 500), st.binary(max_size=40))
 @example(ASS, 0, b"[Events]\nDialogue: 0,,,")
 def test_a_damaged_file_is_read_or_refused(tmp_path: Path, body: str, place: int, damage: bytes) -> None:
@@ -141,6 +141,7 @@ def test_srt_and_vtt_are_written_like_this() -> None:
 LETTERS = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="{}\\")
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(LETTERS, min_size=1, max_size=60), min_size=1, max_size=5))
 def test_what_is_written_is_read_again(texts: list[str]) -> None:
     captions = [Caption(text=text, start=n, end=n + 0.5) for n, text in enumerate(texts)]

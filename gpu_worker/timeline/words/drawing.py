@@ -14,6 +14,8 @@ from gpu_worker.timeline.words.styles import Look
 
 _MARKS = {True: "\u200f", False: "\u200e"}
 """Invisible letters that make a line run from right to left, or not."""
+# libass joins emoji only in a line with letters of some script: one that nobody sees, and that takes no room.
+_UNSEEN_LETTER = tag("alpha&HFF&", "fs0.1") + "a"
 _SHADOW_OPACITY = 0.6
 _GLOW_WIDTH, _GLOW_SOFT = 0.1, 0.13
 _WORD_PADDING, _WORD_ABOVE, _WORD_BELOW, _WORD_CORNER = 0.13, 0.14, 0.26, 0.16
@@ -167,7 +169,13 @@ def _rows(
             bottom = row.baseline + max(face.descent for face in faces) * canvas.card.size + drop
             place = canvas.at((row.left + row.right) / 2, bottom)
             slant = ("i1",) if canvas.look.italic else ()
-            yield layer, tag("an2", place, *canvas.scaling, *slant, *tags) + _written(canvas, row, shown, painted)
+            opening = _opening(row) + tag("an2", place, *canvas.scaling, *slant, *tags)
+            yield layer, opening + _written(canvas, row, shown, painted)
+
+
+def _opening(row: Row) -> str:
+    joined = any(len(letter.text) > 1 for letter in row.letters)
+    return _UNSEEN_LETTER if joined and not any(char.isalpha() for char in plain(row.letters)) else ""
 
 
 def _written(canvas: Canvas, row: Row, shown: int, painted: Paint) -> str:

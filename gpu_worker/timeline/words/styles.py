@@ -95,7 +95,7 @@ CAPTIONS: dict[CaptionPreset, Preset] = {
         animation="pop", highlight="word", highlight_color="#5CFF8F", max_lines=2,
     ),
     "minimal": _preset(
-        Finish(shadow=0.03, soft=0.12), size=0.04, bold=False, outline=0.0022, outline_color="#000000A0",
+        Finish(shadow=0.03, soft=0.12), size=0.04, bold=False, outline=0.0022, outline_color="#000000C8",
         animation="fade",
     ),
     "neon": _preset(
