@@ -20,12 +20,16 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 CLIENTS, SECONDS, ROUNDS = 32, 3.0, 5
 COLD_STARTS = 3
 BODY = '{"type":"TTS","params":{"text":"hello"}}'
+SECOND = {"url": "https://example.com/clip.mp4", "start": 0.0, "end": 2.0}
+WORDS = [{"text": "Words that are said in this second.", "start": float(at), "end": at + 0.9} for at in range(60)]
+FILM = json.dumps({"type": "EXPORT", "params": {"clips": [SECOND] * 30, "captions": WORDS}})
 Figures = dict[str, float]
 
 
@@ -53,8 +57,8 @@ def _announced(log: Path) -> str:
 
 
 @contextlib.contextmanager
-def plain(framework: str, job: bytes) -> Iterator[str]:
-    """One of the baselines, answering with this job."""
+def plain(framework: str, job: bytes) -> Iterator[tuple[str, int]]:
+    """One of the baselines, answering with this job, and its process id."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = subprocess.Popen([sys.executable, "-m", "benchmarks.plain", framework, str(port)], stdin=subprocess.PIPE)
@@ -68,17 +72,24 @@ def plain(framework: str, job: bytes) -> Iterator[str]:
                 urlopen(f"{url}/jobs/1").close()
                 break
             time.sleep(0.02)
-        yield url
+        yield url, process.pid
     finally:
         process.terminate()
         process.wait()
 
 
-def load(url: str, *body_and_headers: str) -> Figures:
-    """One round of load from a process of its own."""
+def load(url: str, pid: int, *body_and_headers: str) -> Figures:
+    """One round of load from a process of its own; `cpu_us` is what the server `pid` spent on each request."""
+    before = processor_seconds(pid)
     command = [sys.executable, "-m", "benchmarks.load", url, str(CLIENTS), str(SECONDS), *body_and_headers]
     figures: Figures = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    return figures
+    return figures | {"cpu_us": (processor_seconds(pid) - before) / figures["answered"] * 1e6}
+
+
+def processor_seconds(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_mb(pid: int) -> float:
@@ -87,12 +98,22 @@ def resident_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def submit(url: str) -> str:
-    """One job's id."""
-    request = Request(f"{url}/jobs", BODY.encode(), {"Content-Type": "application/json"})
+@dataclass(frozen=True)
+class Read:
+    """A job as `GET` answers it."""
+
+    path: str
+    body: bytes
+    etag: str
+
+
+def submit(url: str, job: str) -> Read:
+    """A new job."""
+    request = Request(f"{url}/jobs", job.encode(), {"Content-Type": "application/json"})
     with urlopen(request) as answer:
-        job_id: str = json.load(answer)["job_id"]
-    return job_id
+        path = f"/jobs/{json.load(answer)['job_id']}"
+    with urlopen(url + path) as answer:
+        return Read(path, answer.read(), answer.headers["ETag"])
 
 
 def first_answer_seconds() -> float:
@@ -104,34 +125,40 @@ def first_answer_seconds() -> float:
             return time.perf_counter() - started
 
 
-def measure(ours: str, fastapi: str, starlette: str, job_id: str, etag: str) -> dict[str, list[Figures]]:
-    """Every row's rounds, by name."""
+Server = tuple[str, int]
+
+
+def measure(ours: Server, fastapi: Server, starlette: Server, job: Read, film: Read) -> dict[str, list[Figures]]:
+    """Every row's rounds, by name. The baselines answer with `job`."""
     rounds: defaultdict[str, list[Figures]] = defaultdict(list)
+
+    def once(name: str, server: Server, path: str, *body_and_headers: str) -> None:
+        rounds[name].append(load(server[0] + path, server[1], *body_and_headers))
+
     for _ in range(ROUNDS):
-        rounds["GET /jobs/{id}"].append(load(f"{ours}/jobs/{job_id}"))
-        rounds["  FastAPI, response model"].append(load(f"{fastapi}/jobs/{job_id}"))
-        rounds["  bare Starlette route"].append(load(f"{starlette}/jobs/{job_id}"))
-        rounds["GET /jobs/{id}, 304"].append(load(f"{ours}/jobs/{job_id}", "", f"If-None-Match: {etag}"))
+        once("GET /jobs/{id}", ours, job.path)
+        once("  FastAPI, response model", fastapi, job.path)
+        once("  bare Starlette route", starlette, job.path)
+        once("GET, 304", ours, job.path, "", f"If-None-Match: {job.etag}")
+        once("GET of a film", ours, film.path)
+        once("GET of a film, 304", ours, film.path, "", f"If-None-Match: {film.etag}")
     for _ in range(ROUNDS):
-        rounds["POST /jobs, durable"].append(load(f"{ours}/jobs", BODY))
-        rounds["  FastAPI, not stored"].append(load(f"{fastapi}/jobs", BODY))
+        once("POST /jobs, durable", ours, "/jobs", BODY)
+        once("  FastAPI, not stored", fastapi, "/jobs", BODY)
     return rounds
 
 
 def report(rounds: dict[str, list[Figures]]) -> None:
     """A line each, with the ratio to the baselines that stand under ours."""
-    medians = {
-        name: {key: statistics.median(one[key] for one in figures) for key in ("per_second", "p50_ms", "p99_ms")}
-        for name, figures in rounds.items()
-    }
-    print(f"{'':<28}{'per second':>11}{'p50 ms':>9}{'p99 ms':>9}{'failed':>8}   Rushes is")
+    keys = ("per_second", "p50_ms", "p99_ms", "cpu_us", "failed")
+    print(f"{'':<27}{'per second':>11}{'p50 ms':>8}{'p99 ms':>8}{'CPU µs':>8}{'failed':>8}   Rushes is")
     ours = 0.0
-    for name, one in medians.items():
+    for name, figures in rounds.items():
+        rate, p50, p99, cpu, failed = (statistics.median(one[key] for one in figures) for key in keys)
         baseline = name.startswith(" ")
-        ours = ours if baseline else one["per_second"]
-        failed = sum(figures["failed"] for figures in rounds[name])
-        ratio = f"   {ours / one['per_second']:.2f} of it" if baseline else ""
-        print(f"{name:<28}{one['per_second']:>11,.0f}{one['p50_ms']:>9.1f}{one['p99_ms']:>9.1f}{failed:>8.0f}{ratio}")
+        ours = ours if baseline else rate
+        ratio = f"   {ours / rate:.2f} of it" if baseline else ""
+        print(f"{name:<27}{rate:>11,.0f}{p50:>8.1f}{p99:>8.1f}{cpu:>8.0f}{failed:>8.0f}{ratio}")
 
 
 def main() -> None:
@@ -140,14 +167,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, rushes(Path(folder)) as (ours, pid):
         time.sleep(3)
         idle = resident_mb(pid)
-        submit(ours)
-        waiting = submit(ours)
-        with urlopen(f"{ours}/jobs/{waiting}") as answer:
-            job, etag = answer.read(), answer.headers["ETag"]
-        with plain("fastapi", job) as fastapi, plain("starlette", job) as starlette:
-            rounds = measure(ours, fastapi, starlette, waiting, etag)
+        submit(ours, BODY)
+        job, film = submit(ours, BODY), submit(ours, FILM)
+        with plain("fastapi", job.body) as fastapi, plain("starlette", job.body) as starlette:
+            rounds = measure((ours, pid), fastapi, starlette, job, film)
         loaded = resident_mb(pid)
-    print(f"{CLIENTS} clients, {ROUNDS} interleaved rounds of {SECONDS:.0f} s each, medians\n")
+    print(
+        f"{CLIENTS} clients, {ROUNDS} interleaved rounds of {SECONDS:.0f} s each, medians; CPU: the server's, a request"
+    )
+    print(f"a job has {len(job.body):,} bytes, a film's has {len(film.body):,}\n")
     report(rounds)
     print(f"\nstart of the process to the first answer: {cold:.2f} s (goal: under 1.5), median of {COLD_STARTS}")
     print(f"resident memory: {idle:.0f} MB idle (goal: under 90), {loaded:.0f} MB after the load")

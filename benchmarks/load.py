@@ -84,6 +84,7 @@ async def load(url: str, clients: int, seconds: float, request: bytes) -> dict[s
     took = time.perf_counter() - started
     latencies.sort()
     return {
+        "answered": len(latencies),
         "per_second": len(latencies) / took,
         "p50_ms": latencies[len(latencies) // 2] * 1000,
         "p99_ms": latencies[int(len(latencies) * 0.99)] * 1000,

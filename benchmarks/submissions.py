@@ -29,6 +29,7 @@ from benchmarks.peers.servers import free_port, module, process, processor_secon
 from control_plane.app import create_app
 from control_plane.cli.serving import spare_the_collector
 from control_plane.endpoints.port import Policy
+from control_plane.endpoints.quotas import none
 from control_plane.endpoints.runpod import RunPodEndpoint
 from control_plane.settings import Settings
 from tests.standins.runpod import RunPodStandIn
@@ -128,7 +129,8 @@ async def call_cost(call: Callable[[], Awaitable[object]]) -> float:
 
 async def calls_cost(url: str, key: str) -> tuple[float, float, float]:
     """A submission, a status call, and a submission through a client as httpx makes it."""
-    ours, theirs = RunPodEndpoint(url, key), RunPodEndpoint(url, key, httpx.AsyncClient(timeout=20, trust_env=False))
+    ours = RunPodEndpoint(url, key, quotas=none())
+    theirs = RunPodEndpoint(url, key, httpx.AsyncClient(timeout=20, trust_env=False), quotas=none())
     job = await ours.run(PAYLOAD, POLICY)
     try:
         run = await call_cost(lambda: ours.run(PAYLOAD, POLICY))

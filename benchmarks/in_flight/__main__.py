@@ -32,7 +32,8 @@ from benchmarks.in_flight.fleet import BUCKET, Terms, terms_json
 from benchmarks.in_flight.seed import seed
 
 KEY = "bench"
-PAGE, TICK = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
+TICK = os.sysconf("SC_CLK_TCK")
+NONE = {"count": 0, "p50": 0.0, "p99": 0.0, "max": 0.0}
 
 
 class Simulation:
@@ -139,6 +140,7 @@ def run(terms: Terms, finished: int, warm_up: float, seconds: float) -> None:
                 share = (processor_seconds(pid) - before) / (time.monotonic() - started)
                 report(terms, finished, simulation.report(), share, pid)
                 _still_answers(url)
+                simulation.stop()
         finally:
             simulation.stop()
 
@@ -155,7 +157,8 @@ def report(terms: Terms, finished: int, found: dict[str, Any], share: float, pid
     rate = terms.jobs / terms.every
     print(f"each lasts {terms.minutes:g} min and reports every {terms.every:g} s: {rate:,.0f} changes a second")
     print(f"{'change to SSE client':<24}{'count':>9}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}")
-    for kind, ages in found["ages"].items():
+    for kind in ("progress", "started", "finished", "any change"):
+        ages = found["ages"].get(kind, NONE)
         times = "".join(f"{ages[key] * 1000:>9.0f}" for key in ("p50", "p99", "max"))
         print(f"  {kind:<22}{ages['count']:>9,}{times}")
     goal = "p99 under 1000 ms" if terms.callbacks else "2000 ms at most for up to 200 jobs"

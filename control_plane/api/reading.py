@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from control_plane.api.presenter import FRESH_LINKS_MS, present_detail
+from control_plane.api.presenter import FRESH_LINKS_MS, LINE_MS, present_detail
 from control_plane.api.services import Services
 from control_plane.jobs import queries
 from control_plane.jobs.queries import Freshness
@@ -81,11 +80,14 @@ class Reading:
 def _key(found: Freshness, now: int) -> tuple[tuple[object, ...], int]:
     """What the rendering depends on, and until when that cannot change without a commit.
 
-    Links are signed anew in each window; what a running job has cost is counted anew every few seconds.
+    Links are signed anew in each window; what a running job has cost, and where a waiting one stands, is counted anew
+    every few seconds.
     """
-    costs = COST_MS if found.status is JobStatus.RUNNING and found.is_priced else FRESH_LINKS_MS
-    key = (found.version, found.settled, found.is_provisional, now // FRESH_LINKS_MS, now // costs)
-    return key, (now // costs + 1) * costs
+    period = LINE_MS if found.status is JobStatus.QUEUED else FRESH_LINKS_MS
+    if found.status is JobStatus.RUNNING and found.is_priced:
+        period = COST_MS
+    key = (found.version, found.settled, found.is_provisional, now // FRESH_LINKS_MS, now // period)
+    return key, (now // period + 1) * period
 
 
 def _rendered(job_id: str, key: tuple[object, ...], body: bytes) -> Rendered:
@@ -109,12 +111,12 @@ class FastLane:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        job_id = _plain_read(scope)
+        job_id, known = _plain_read(scope)
         state = scope["app"].state if job_id else None
         rendered = state.reading.of(state.services, job_id) if state else None
         if rendered is None:
             await self._app(scope, receive, send)
-        elif _has(scope["headers"], rendered.etag):
+        elif known == rendered.etag or (known and matches(known.decode("latin-1"), rendered.etag.decode())):
             await send({"type": "http.response.start", "status": 304, "headers": rendered.same})
             await send({"type": "http.response.body", "body": b""})
         else:
@@ -122,21 +124,17 @@ class FastLane:
             await send({"type": "http.response.body", "body": rendered.body})
 
 
-def _plain_read(scope: Scope) -> str | None:
-    """The job's id when nothing but the job as it is now is asked for."""
+def _plain_read(scope: Scope) -> tuple[str | None, bytes | None]:
+    """The job's id, when nothing but the job as it is now is asked for; what the client says it has."""
     if scope["type"] != "http" or scope["method"] != "GET" or scope["query_string"]:
-        return None
+        return None, None
     found = _PLAIN.fullmatch(scope["path"])
     if found is None:
-        return None
-    for name, _ in scope["headers"]:
-        if name == b"prefer":
-            return None
-    return found[1]
-
-
-def _has(headers: Iterable[tuple[bytes, bytes]], etag: bytes) -> bool:
-    for name, value in headers:
+        return None, None
+    known: bytes | None = None
+    for name, value in scope["headers"]:
         if name == b"if-none-match":
-            return value == etag or matches(value.decode("latin-1"), etag.decode())
-    return False
+            known = value
+        elif name == b"prefer":
+            return None, None
+    return found[1], known

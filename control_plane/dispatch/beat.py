@@ -10,16 +10,19 @@ class Beat:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._next: asyncio.Future[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
 
     async def wait(self) -> None:
         """Until the next beat, at most `seconds` away. Who waits for the same one goes on in one turn of the loop."""
-        if self._next is None:
-            loop = asyncio.get_running_loop()
-            self._next = loop.create_future()
-            loop.call_later(self._seconds, self._strike, self._next)
-        await asyncio.shield(self._next)
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_later(self._seconds, self._strike)
+        waiter = loop.create_future()
+        self._waiting.append(waiter)
+        await waiter
 
-    def _strike(self, beat: asyncio.Future[None]) -> None:
-        self._next = None
-        beat.set_result(None)
+    def _strike(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)

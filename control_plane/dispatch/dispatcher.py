@@ -16,7 +16,7 @@ from control_plane.dispatch.references import References
 from control_plane.endpoints.port import AnswerLost, EndpointBusy, EndpointError, EndpointRefused, EndpointUnreachable
 from control_plane.faults import fault
 from control_plane.jobs import queries, verbs
-from control_plane.jobs.records import AttemptRecord, JobRecord
+from control_plane.jobs.records import AttemptRecord, JobRecord, Ref
 from control_plane.ledger.budget import CODE, Held, TooDear, Used
 from shared.errors import RushesError
 from shared.wire import Progress, WorkerInput, attempt_prefix
@@ -117,16 +117,28 @@ class Dispatcher:
 
     async def heard(self, token: str, progress: Progress | None) -> None:
         """A callback or a webhook came for an attempt. It moves progress and causes a look, no more."""
-        attempt = self._world.table.ask(queries.attempt_by_token, token)
-        if attempt is None or (progress and (progress.job_id, progress.attempt) != (attempt.job_id, attempt.number)):
+        ref = self._meant(token, progress)
+        if ref is None:
             return
         finished = progress is None or progress.stage == "finished"
         if not finished:
             await self._beat.wait()
         now = self._world.clock()
-        noted = progress is not None and await note_progress(self._world.table, attempt.ref, progress, now, now)
+        noted = progress is not None and await note_progress(self._world.table, ref, progress, now, now)
         if finished or not noted:
-            self.wake(attempt.job_id, result_is_near=finished)
+            self.wake(ref.job_id, result_is_near=finished)
+
+    def _meant(self, token: str, progress: Progress | None) -> Ref | None:
+        """The attempt that the token belongs to, unless the report is about another one."""
+        follower = self._followers.get(progress.job_id) if progress else None
+        if follower is not None and follower.ref.token == token:
+            ref = follower.ref
+        else:
+            attempt = self._world.table.ask(queries.attempt_by_token, token)
+            if attempt is None:
+                return None
+            ref = attempt.ref
+        return ref if progress is None or (progress.job_id, progress.attempt) == (ref.job_id, ref.number) else None
 
     async def _send_ready(self) -> None:
         """The most urgent jobs that there are places for, at most a batch: opened in one commit, sent side by side."""

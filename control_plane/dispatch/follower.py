@@ -72,7 +72,7 @@ class World:
 
 
 class Follower:
-    """One living attempt. `run` returns when it has ended; `wake` makes it look at once.
+    """One living attempt, `ref`. `run` returns when it has ended; `wake` makes it look at once.
 
     Its first look is `look_in` seconds after it begins to run, so that thousands do not all ask at start-up.
     """
@@ -85,7 +85,7 @@ class Follower:
         look_in: float = 0.0,
     ) -> None:
         self._world = world
-        self._ref: Ref = attempt.ref
+        self.ref: Ref = attempt.ref
         self._endpoint: Endpoint = world.endpoints.at(attempt.endpoint)
         self._store_name = attempt.store
         self._send_again = send_again
@@ -133,9 +133,9 @@ class Follower:
             pause = await self._step(*found)
             self._looked_at = self._world.clock()
         except RushesError as trouble:
-            log.warning("job %s attempt %s: %s", self._ref.job_id, self._ref.number, trouble.message)
+            log.warning("job %s attempt %s: %s", self.ref.job_id, self.ref.number, trouble.message)
         except Exception:  # a mistake of ours must not leave an attempt that costs money unwatched
-            log.exception("job %s attempt %s", self._ref.job_id, self._ref.number)
+            log.exception("job %s attempt %s", self.ref.job_id, self.ref.number)
         return None if self._find() is None else pause
 
     def _hears_enough(self, attempt: AttemptRecord, job: JobRecord) -> bool:
@@ -166,10 +166,10 @@ class Follower:
             self._waiter = None
 
     def _find(self) -> tuple[AttemptRecord, JobRecord] | None:
-        attempt = self._world.table.ask(queries.attempt_by_token, self._ref.token)
+        attempt = self._world.table.ask(queries.attempt_by_token, self.ref.token)
         if attempt is None or attempt.state is AttemptState.ENDED:
             return None
-        job = self._world.table.ask(queries.job_by_id, self._ref.job_id)
+        job = self._world.table.ask(queries.job_by_id, self.ref.job_id)
         return None if job is None else (attempt, job)
 
     async def _step(self, attempt: AttemptRecord, job: JobRecord) -> float:
@@ -197,20 +197,20 @@ class Follower:
     async def _look(self, attempt: AttemptRecord, *, cancel_wanted: bool) -> Facts:
         if self._result_is_near:
             self._result_is_near = False
-            result = await bucket.read_result(self._registers, self._ref)
+            result = await bucket.read_result(self._registers, self.ref)
             if result is not None:
                 return Facts(self._world.clock(), {}, result=result)
         answers, unread = await self._read_statuses()
         now = self._world.clock()
         if not self._bucket_may_tell(attempt, answers, unread, cancel_wanted, now):
             return Facts(now, answers, unread)
-        result = await bucket.read_result(self._registers, self._ref)
-        claim = None if result else await bucket.read_claim(self._registers, self._ref)
+        result = await bucket.read_result(self._registers, self.ref)
+        claim = None if result else await bucket.read_claim(self._registers, self.ref)
         may_send_again = self._world.store_check.settle_seconds(self._store_name) is None
         return Facts(now, answers, unread, claim, result, may_send_again)
 
     async def _read_statuses(self) -> tuple[dict[str, RemoteJob], frozenset[str]]:
-        submissions = self._world.table.ask(queries.submissions_of_attempt, self._ref.job_id, self._ref.number)
+        submissions = self._world.table.ask(queries.submissions_of_attempt, self.ref.job_id, self.ref.number)
         asked = [self._read_status(submission.runpod_id) for submission in submissions]
         found = dict(zip((s.runpod_id for s in submissions), await asyncio.gather(*asked), strict=True))
         answers = {runpod_id: answer for runpod_id, answer in found.items() if answer is not None}
@@ -219,7 +219,7 @@ class Follower:
             if answer is not None and answer.status != submission.status:
                 times = (answer.delay_ms, answer.execution_ms if answer.status.is_over else None)
                 await self._world.table.do(
-                    verbs.submission_seen, self._ref, answer.id, answer.status, answer.worker_id, times
+                    verbs.submission_seen, self.ref, answer.id, answer.status, answer.worker_id, times
                 )
         return answers, frozenset(found.keys() - answers.keys())
 
@@ -260,7 +260,7 @@ class Follower:
                 await self._end(failure, attempt, job)
             case Close(failure):
                 # Closed before it is canceled: a worker that claims at this moment keeps its job.
-                if not await bucket.put_tombstone(self._registers, self._ref, to_datetime(facts.now)):
+                if not await bucket.put_tombstone(self._registers, self.ref, to_datetime(facts.now)):
                     return 0.0
                 await self._cancel_remotely(facts)
                 await self._end(failure, attempt, job)
@@ -272,7 +272,7 @@ class Follower:
             case SendAgain():
                 await self._send_again(attempt)
             case AwaitStart():
-                await self._world.table.do(verbs.not_sent_again, self._ref, facts.now)
+                await self._world.table.do(verbs.not_sent_again, self.ref, facts.now)
             case Watch(claim):
                 await self._watch(claim, attempt, facts)
                 if job.cancel_requested_at is not None:
@@ -291,7 +291,7 @@ class Follower:
             outputs = [output.model_dump(mode="json", exclude_none=True) for output in result.outputs]
             now = self._world.clock()
             fault("before_success")
-            await self._world.table.do(verbs.succeed, self._ref, outputs, result.engine, self._store_name, now)
+            await self._world.table.do(verbs.succeed, self.ref, outputs, result.engine, self._store_name, now)
 
     async def _note_usage(self, result: Result, attempt: AttemptRecord, facts: Facts) -> None:
         """For the ledger, before the attempt is settled: the worker's GPU and how long it ran by its own account."""
@@ -301,10 +301,10 @@ class Follower:
         worker_ms = _worker_ms(result, facts)
         if prices.at(attempt.endpoint).nanos and (name or worker_ms):
             price = prices.of_gpu(attempt.endpoint, name or "")
-            await self._world.table.do(verbs.note_usage, self._ref, name, price, worker_ms)
+            await self._world.table.do(verbs.note_usage, self.ref, name, price, worker_ms)
 
     def _is_ours(self, key: str) -> bool:
-        return key.startswith(attempt_prefix(self._ref.job_id, self._ref.number))
+        return key.startswith(attempt_prefix(self.ref.job_id, self.ref.number))
 
     async def _end(
         self, failure: Failure, attempt: AttemptRecord, job: JobRecord, engine: dict[str, object] | None = None
@@ -315,12 +315,12 @@ class Follower:
         earlier = [one.outcome for one in table.ask(queries.attempts_of_job, job.id) if one.number < attempt.number]
         again = next_try(job.id, job.type, failure, earlier, limits.max_attempts)
         if job.cancel_requested_at is not None:
-            await table.do(verbs.canceled, self._ref, now)
+            await table.do(verbs.canceled, self.ref, now)
         elif again is not None:
             ready_at = now + round(again.seconds * limits.rest * 1000)
-            await table.do(verbs.requeue, self._ref, failure.code, again.message, ready_at, now)
+            await table.do(verbs.requeue, self.ref, failure.code, again.message, ready_at, now)
         else:
-            await table.do(verbs.fail, self._ref, failure.code, failure.message, engine, now)
+            await table.do(verbs.fail, self.ref, failure.code, failure.message, engine, now)
 
     async def _cancel_remotely(self, facts: Facts) -> None:
         """`/cancel` to every id that may still run or start. What cannot be reached is closed in the bucket."""
@@ -330,9 +330,9 @@ class Follower:
 
     async def _cancel_duplicates(self) -> None:
         """An attempt sent twice has a second id that may still wait: it would only start a worker for nothing."""
-        submissions = self._world.table.ask(queries.submissions_of_attempt, self._ref.job_id, self._ref.number)
+        submissions = self._world.table.ask(queries.submissions_of_attempt, self.ref.job_id, self.ref.number)
         if len(submissions) > 1:
-            claim = await bucket.read_claim(self._registers, self._ref)
+            claim = await bucket.read_claim(self._registers, self.ref)
             holder = claim.runpod_job_id if isinstance(claim, Claim) else None
             await self._cancel([s.runpod_id for s in submissions if s.runpod_id != holder])
 
@@ -348,12 +348,12 @@ class Follower:
         if claim is not None:
             fault("claim_seen")
             lease = from_datetime(claim.expires_at)
-            await table.do(verbs.started, self._ref, claim.runpod_job_id, claim.run, lease, now)
+            await table.do(verbs.started, self.ref, claim.runpod_job_id, claim.run, lease, now)
         holder = facts.submissions.get(claim.runpod_job_id if claim else attempt.holder or "")
         if holder is not None and holder.status is RemoteStatus.IN_PROGRESS:
             progress = _read_progress(holder)
-            if progress is not None and _speaks_of(progress, self._ref):
-                await note_progress(table, self._ref, progress, None, now)
+            if progress is not None and _speaks_of(progress, self.ref):
+                await note_progress(table, self.ref, progress, None, now)
 
     def _pause(self, attempt: AttemptRecord, job: JobRecord) -> float:
         limits = self._world.limits

@@ -27,6 +27,7 @@ from control_plane.endpoints.port import (
     RemoteJob,
     RemoteStatus,
 )
+from control_plane.endpoints.quotas import Quotas, runpods
 from control_plane.endpoints.transport import SingleConnections
 
 TRIES = 4
@@ -54,7 +55,8 @@ Sleep = Callable[[float], Awaitable[None]]
 class RunPodEndpoint:
     """`url` is the endpoint's base, such as `https://api.runpod.ai/v2/<endpoint id>`.
 
-    Without a `client` it makes one and closes it; a given one stays the caller's. `sleep` waits between tries.
+    Without a `client` it makes one and closes it; a given one stays the caller's. `sleep` waits between tries, and
+    calls wait for their turn by `quotas`, RunPod's own when left out.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class RunPodEndpoint:
         client: httpx.AsyncClient | None = None,
         *,
         sleep: Sleep = asyncio.sleep,
+        quotas: Quotas | None = None,
     ) -> None:
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {api_key.strip()}"}
@@ -73,6 +76,7 @@ class RunPodEndpoint:
             timeout=httpx.Timeout(20, connect=5), trust_env=False, transport=SingleConnections()
         )
         self._sleep = sleep
+        self._quotas = quotas or runpods()
 
     @property
     def url(self) -> str:
@@ -97,14 +101,14 @@ class RunPodEndpoint:
     async def cancel(self, runpod_id: str) -> None:
         """Ask the platform to stop the submission; a 404 is fine. Repeated like `status`."""
         try:
-            await self._repeat(_PASSING)(self._call, "POST", f"/cancel/{_segment(runpod_id)}")
+            await self._repeat(_PASSING)(self._call, "POST", "cancel", runpod_id)
         except EndpointRefused as refused:
             if refused.status != httpx.codes.NOT_FOUND:
                 raise
 
     async def health(self) -> EndpointHealth:
         """Counts of jobs and workers. One try: the caller asks again soon anyway."""
-        answer = _object(await self._call("GET", "/health"))
+        answer = _object(await self._call("GET", "health"))
         return EndpointHealth(
             jobs=_counts(answer.get("jobs"), _JOB_COUNTS), workers=_counts(answer.get("workers"), _WORKER_COUNTS)
         )
@@ -127,17 +131,21 @@ class RunPodEndpoint:
         )
 
     async def _run_once(self, body: dict[str, Any]) -> str:
-        match _json(await self._call("POST", "/run", body)):
+        match _json(await self._call("POST", "run", body=body)):
             case {"id": str(runpod_id)} if runpod_id:
                 return runpod_id
         raise AnswerLost("The GPU endpoint took the job and did not say under which id.")
 
     async def _status_once(self, runpod_id: str) -> RemoteJob:
-        return _job(runpod_id, _object(await self._call("GET", f"/status/{_segment(runpod_id)}")))
+        return _job(runpod_id, _object(await self._call("GET", "status", runpod_id)))
 
-    async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+    async def _call(
+        self, method: str, operation: str, runpod_id: str = "", *, body: dict[str, Any] | None = None
+    ) -> httpx.Response:
+        address = f"{self._url}/{operation}" + (f"/{quote(runpod_id, safe='')}" if runpod_id else "")
         try:
-            response = await self._client.request(method, self._url + path, json=body, headers=self._headers)
+            async with self._quotas.turn(operation):
+                response = await self._client.request(method, address, json=body, headers=self._headers)
         except _NOTHING_SENT as error:
             raise EndpointUnreachable from error
         except httpx.RequestError as error:
@@ -170,10 +178,6 @@ def _retry_after(error: BaseException | None) -> float:
 def _wait(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     return max(_backoff(state), _retry_after(error))
-
-
-def _segment(runpod_id: str) -> str:
-    return quote(runpod_id, safe="")
 
 
 def _json(response: httpx.Response) -> object:

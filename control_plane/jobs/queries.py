@@ -75,6 +75,12 @@ def next_ready_at(conn: sqlite3.Connection) -> int | None:
     return ready_at
 
 
+def line(conn: sqlite3.Connection, now: int, limit: int) -> list[tuple[str, str | None, JobType]]:
+    """Who waits to be started, in order: (job id, endpoint, type). Those without an endpoint have not been sent yet."""
+    rows = conn.execute(sql("line"), {"now": now, "limit": limit})
+    return [(row["job_id"], row["endpoint"], JobType(row["type"])) for row in rows]
+
+
 def alive_attempt(conn: sqlite3.Connection, job_id: str) -> AttemptRecord | None:
     """The job's attempt that has not ended, if there is one."""
     row = conn.execute(sql("alive_attempt"), {"job_id": job_id}).fetchone()
@@ -128,7 +134,8 @@ def events_after(conn: sqlite3.Connection, after: int, job_id: str | None, limit
 
 def changed_jobs_after(conn: sqlite3.Connection, after: int) -> list[str]:
     """Ids of the jobs that have changed since the event `after`."""
-    return [row["job_id"] for row in conn.execute(sql("changed_jobs_after"), {"after": after})]
+    ids: list[str] = json.loads(conn.execute(sql("changed_jobs_after"), {"after": after}).fetchone()["ids"])
+    return ids
 
 
 def last_event_id(conn: sqlite3.Connection) -> int:

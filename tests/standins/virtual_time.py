@@ -9,6 +9,8 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+TURN_SECONDS = 1e-9
+"""No clock stands still while a loop turns: a timer that is due by a rounding error would else be so for ever."""
 
 
 class _Jump(selectors.SelectSelector):
@@ -16,7 +18,7 @@ class _Jump(selectors.SelectSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         found = super().select(0)
-        self.now += 0 if found else timeout or 0
+        self.now += TURN_SECONDS + (0 if found else timeout or 0)
         return found
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from control_plane.endpoints import quotas
 from control_plane.endpoints.local.gateway import Gateway
 from control_plane.endpoints.local.jobs import LocalJob
 from control_plane.endpoints.local.queue import JobQueue
@@ -40,7 +41,7 @@ class Life:
         self._queue = JobQueue(clock, self._send_webhook)
         self._gateway = Gateway(self._queue, lambda: self._supervisor.counts())
         self._supervisor = Supervisor(self._spec(folder, setup), setup.count, self._queue, clock)
-        self.remote = RunPodEndpoint(self._gateway.base_url, self._gateway.client_key)
+        self.remote = RunPodEndpoint(self._gateway.base_url, self._gateway.client_key, quotas=quotas.none())
         self._upkeep = asyncio.get_running_loop().create_task(self._keep_up())
 
     async def aclose(self) -> None:
