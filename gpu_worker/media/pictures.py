@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 from shared.errors import MediaRefused
@@ -71,6 +70,9 @@ def _check_size(picture: Image.Image) -> None:
 def _in_8_bits(picture: Image.Image) -> Image.Image:
     if picture.mode not in _DEEP_MODES:
         return picture
+    # Here alone, since a film that has no such picture need not carry it: 12 MB.
+    import numpy as np
+
     values = np.nan_to_num(np.asarray(picture, dtype=np.float32), posinf=0.0, neginf=0.0)
     # Integers are 16-bit samples in every format taken here; floats reach from 0 to 1 unless they go further.
     full = max(1.0, float(values.max())) if picture.mode == "F" else 65535.0

@@ -107,6 +107,16 @@ class Film:
     notes: tuple[str, ...] = ()
 
     @property
+    def is_quick(self) -> bool:
+        """A preview: what costs time and hardly shows at its size is left out."""
+        return self.output.profile == "preview"
+
+    @property
+    def scaler(self) -> str | None:
+        """How swscale makes pictures smaller or larger; None leaves it its own way, bicubic."""
+        return "fast_bilinear" if self.is_quick else None
+
+    @property
     def frames(self) -> int:
         """Length in frames."""
         return sum(shot.frames for shot in self.shots) - sum(shot.overlap for shot in self.shots[:-1])

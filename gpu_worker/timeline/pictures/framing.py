@@ -28,12 +28,16 @@ _ANCHORS: dict[Anchor, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame to fill, in pixels; `fps` for what has to be made to fill it. `see_through` keeps its alpha."""
+    """A frame to fill, in pixels; `fps` for what has to be made to fill it. `see_through` keeps its alpha.
+
+    `scaler` is the film's.
+    """
 
     width: int
     height: int
     fps: int
     see_through: bool = False
+    scaler: str | None = None
 
     @property
     def pixel_format(self) -> str:
@@ -97,7 +101,7 @@ def scaled(stream: Stream, media: MediaInfo, clip: Clip, visible: Area, size: tu
     """The `visible` part of the cropped, turned picture at this size, in the film's colours (BT.709, limited range)."""
     stream = _cropped(stream, _source_area(visible, clip))
     width, height = reversed(size) if clip.rotate % 180 else size
-    stream = _coloured(stream, media, width, height, keeps_alpha=media.alpha or frame.see_through)
+    stream = _coloured(stream, media, width, height, frame)
     return _turned(stream, clip)
 
 
@@ -124,16 +128,17 @@ def _cropped(stream: Stream, area: Area) -> Stream:
     return apply(stream, "crop", **sizes, x=f"iw*{area.x:.6f}", y=f"ih*{area.y:.6f}")
 
 
-def _coloured(stream: Stream, media: MediaInfo, width: int, height: int, *, keeps_alpha: bool) -> Stream:
+def _coloured(stream: Stream, media: MediaInfo, width: int, height: int, frame: Frame) -> Stream:
+    options: dict[str, Option] = {"w": width, "h": height} | ({"flags": frame.scaler} if frame.scaler else {})
     if media.is_hdr:
-        return _tone_mapped(apply(stream, "scale", w=width, h=height), media)
-    options: dict[str, Option] = {"w": width, "h": height, "out_range": "tv"}
+        return _tone_mapped(apply(stream, "scale", **options), media)
+    options["out_range"] = "tv"
     if media.matrix not in ("bt709", "rgb") and media.kind == "video":
         options["in_color_matrix"] = media.matrix
     if media.matrix != "bt709" or media.kind == "image":
         options["out_color_matrix"] = "bt709"
     stream = apply(stream, "scale", **options)
-    return apply(stream, "format", pix_fmts="yuva420p" if keeps_alpha else "yuv420p")
+    return apply(stream, "format", pix_fmts="yuva420p" if media.alpha else frame.pixel_format)
 
 
 def _tone_mapped(stream: Stream, media: MediaInfo) -> Stream:

@@ -23,7 +23,7 @@ def chunk_stream(film: Film, chunk: Chunk, words: str | None, *, decoder_threads
     decoder at work at a time, so threads of their own (0: as many as cores) cost memory and CPU time and help only
     where decoding is all there is to do.
     """
-    frame = Frame(film.width, film.height, film.fps)
+    frame = Frame(film.width, film.height, film.fps, scaler=film.scaler)
     stream = graded(joined(chunk.pieces, frame, decoder_threads), film, frame)
     stream = with_layers(apply(stream, "setpts", expr="N"), film, chunk, frame, decoder_threads)
     if words:

@@ -71,7 +71,8 @@ def _frames(
     film: Film, overlay: Overlay, shot: Shot, source: Source, clip: Clip, size: tuple[int, int],
     first: int, frames: int, threads: int,
 ) -> Stream:  # fmt: skip
-    frame = Frame(*size, film.fps, see_through=source.media.alpha or overlay.opacity < 1 or _fades(overlay))
+    see_through = source.media.alpha or overlay.opacity < 1 or _fades(overlay)
+    frame = Frame(*size, film.fps, see_through, film.scaler)
 
     def part(start: int, count: int) -> Stream:
         return footage(

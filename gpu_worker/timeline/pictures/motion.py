@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gpu_worker.media.graph import Stream, apply
 from gpu_worker.media.probe import MediaInfo
 from gpu_worker.timeline.film import Shot
@@ -39,7 +41,7 @@ def canvas(shot: Shot, media: MediaInfo, frame: Frame) -> Frame:
     width, height = shown_size(media, clip.crop, clip.rotate)
     if max(width / frame.width, height / frame.height) < _CANVAS:
         return frame
-    return Frame(even(frame.width * _CANVAS), even(frame.height * _CANVAS), frame.fps, frame.see_through)
+    return replace(frame, width=even(frame.width * _CANVAS), height=even(frame.height * _CANVAS))
 
 
 def moved(stream: Stream, shot: Shot, first: int, made: Frame, frame: Frame) -> Stream:

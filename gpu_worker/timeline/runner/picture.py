@@ -24,8 +24,9 @@ from shared.timeline.output import VideoCodec
 
 _PIXELS_OF_1080P = 1920 * 1088
 _THREADED_VERSION = 7
-# A quick look may lose pictures that no other is made of, and the smoothing of block edges.
-_QUICK = ("-skip_frame", "noref", "-skip_loop_filter", "all")
+# A quick look may lose pictures made of later ones (of three or four, most encoders leave one), and the smoothing of
+# block edges.
+_QUICK = ("-skip_frame", "bidir", "-skip_loop_filter", "all")
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,9 @@ def crew(film: Film, chunks: int, cores: int, version: str) -> Crew:
     From 7.0 on ffmpeg decodes, filters and encodes in threads of their own: one alone has two cores' worth of work.
     """
     number = re.search(r"\d+", version)
-    each = 2 if number is None or int(number[0]) >= _THREADED_VERSION else 1
+    is_threaded = number is None or int(number[0]) >= _THREADED_VERSION
+    # A preview is nearly all decoding, and its frames are small.
+    each = 2 if is_threaded and not film.is_quick else 1
     most = 4 if film.width * film.height <= _PIXELS_OF_1080P else 2
     workers = max(1, min(cores // each, chunks, most))
     return Crew(workers, max(1, cores // (workers * each)))
@@ -67,7 +70,7 @@ def chunk_arguments(film: Film, chunk: Chunk, words: str | None, targets: list[T
     made = arguments(
         *(_part(film, chunk, stream, target, threads) for stream, target in zip(copies, targets, strict=True))
     )
-    return _quickly(made) if film.output.profile == "preview" else made
+    return _quickly(made) if film.is_quick else made
 
 
 def part_name(target: Target, chunk: Chunk) -> str:

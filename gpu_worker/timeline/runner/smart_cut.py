@@ -90,7 +90,9 @@ def with_copies(
     except EngineFailed as problem:
         _log.warning("Smart cut: %s", problem.message)
         return None
-    if not decodes_across(path, [run.first for run in runs], film.fps):
+    # Into each copy, which passes the encoded piece before it from its beginning on; and into the last piece.
+    seams = {*(copy.first for copy in copied), runs[-1].first}
+    if not decodes_across(path, sorted(seams), film.fps):
         _log.warning("Smart cut: the film does not decode where its pieces meet")
         return None
     return ["-f", "mov", "-protocol_whitelist", "file,pipe", "-i", path.name]

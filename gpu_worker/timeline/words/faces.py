@@ -116,8 +116,11 @@ def face_of(family: str, *, bold: bool) -> Face:
 
 def face_for(letter: str, first: Face) -> Face | None:
     """The font that draws a letter, `first` if it can; None when no font at hand has it."""
+    is_emoji = any(mark in letter for mark in _EMOJI_MARKS)
+    if not is_emoji and first.has(letter):
+        return first
     chain: tuple[Face, ...] = (first, _NOTO_BOLD if first.bold else _NOTO, *_ONE_SCRIPT, _EMOJI)
-    if any(mark in letter for mark in _EMOJI_MARKS):
+    if is_emoji:
         chain = (_EMOJI, *chain)
     found = next((face for face in chain if face.has(letter)), None)
     if found is None and (asian := east_asian()) is not None and asian.has(letter):
@@ -132,6 +135,9 @@ def is_unseen(char: str) -> bool:
 
 def graphemes(text: str) -> Iterator[str]:
     """The letters as a reader counts them, marks and joined emoji with what they belong to."""
+    if text.isascii():  # nothing in it joins
+        yield from text
+        return
     letter = ""
     for char in text:
         if letter and not _belongs(letter, char):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 
 from gpu_worker.timeline.words.faces import Face, face_for, graphemes
 
@@ -32,13 +33,10 @@ Letters = tuple[Letter, ...]
 
 def letters(text: str, first: Face, words: Sequence[tuple[int, int]] = ()) -> Letters:
     """The letters of one line of text, drawn by the font `first` where it can; `words` are spans of the text."""
-    found: list[Letter] = []
-    at = 0
+    found: list[tuple[str, Face | None]] = []
     for part in graphemes(text):
-        number = next((n for n, (start, end) in enumerate(words) if start <= at < end), None)
-        found.append(Letter(part, first if part.isspace() else face_for(part, first), word=number))
-        at += len(part)
-    return tuple(_measured(found))
+        found.append((part, first if part.isspace() else face_for(part, first)))
+    return tuple(_measured(found, words))
 
 
 def width(line: Sequence[Letter]) -> float:
@@ -51,10 +49,14 @@ def plain(line: Sequence[Letter]) -> str:
     return "".join(letter.text for letter in line)
 
 
-def _measured(found: list[Letter]) -> list[Letter]:
-    made: list[Letter] = []
-    for face, group in groupby(found, key=lambda letter: letter.face):
-        run = list(group)
-        widths = iter(face.widths(plain(run)) if face else [1.0] * len(plain(run)))
-        made += [replace(letter, width=sum(next(widths) for _ in letter.text)) for letter in run]
-    return made
+def _measured(found: list[tuple[str, Face | None]], words: Sequence[tuple[int, int]]) -> Iterator[Letter]:
+    at = 0
+    for face, group in groupby(found, key=itemgetter(1)):
+        run = [part for part, _ in group]
+        widths = face.widths("".join(run)) if face else [1.0] * sum(map(len, run))
+        begin = at
+        for part in run:
+            number = next((n for n, (start, end) in enumerate(words) if start <= at < end), None)
+            end = at + len(part)
+            yield Letter(part, face, sum(widths[at - begin : end - begin]), number)
+            at = end

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 
 from gpu_worker.timeline.words.letters import Letter, Letters, width
 
@@ -34,6 +35,8 @@ class _Unit:
 
 def broken(text: Sequence[Letter], room: float) -> list[Letters]:
     """As few lines of at most `room` ems as there can be, and these of about the same length."""
+    if width(text) <= room:
+        return [tuple(dropwhile(_is_space, text))]
     words = list(_words(text))
     few = _filled(words, room, room)
     widest = room
@@ -50,7 +53,7 @@ def broken(text: Sequence[Letter], room: float) -> list[Letters]:
 
 def fewest(text: Sequence[Letter], room: float) -> int:
     """How many lines of at most `room` ems it takes."""
-    return len(_filled(list(_words(text)), room, room))
+    return 1 if width(text) <= room else len(_filled(list(_words(text)), room, room))
 
 
 def _filled(words: Sequence[_Unit], limit: float, room: float) -> list[Letters]:
@@ -68,6 +71,10 @@ def _filled(words: Sequence[_Unit], limit: float, room: float) -> list[Letters]:
         used += gap + unit.width
         gap, space = unit.gap, unit.space
     return [tuple(line) for line in lines]
+
+
+def _is_space(letter: Letter) -> bool:
+    return letter.is_space
 
 
 def _words(text: Sequence[Letter]) -> Iterator[_Unit]:
