@@ -13,13 +13,29 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from control_plane.api import budget as budget_room
+from control_plane.api import (
+    console,
+    description,
+    events,
+    files,
+    health,
+    jobs,
+    keys,
+    models,
+    problems,
+    timeline,
+    uploads,
+    webhooks,
+)
 from control_plane.api import endpoint as endpoints_room
-from control_plane.api import events, files, health, jobs, models, problems, timeline, uploads, webhooks
 from control_plane.api.callbacks import CallbackLane
+from control_plane.api.forecast import Forecast
 from control_plane.api.guard import Guard, Rules, host_names
 from control_plane.api.intake import IntakeLane
+from control_plane.api.keyring import KeyRing
 from control_plane.api.model_choice import ModelChoice
 from control_plane.api.presenter import present
 from control_plane.api.reading import FastLane, Reading
@@ -75,13 +91,30 @@ def create_app(
         async with _running(app, settings, base_url, endpoint, ours, clock):
             yield
 
-    app = FastAPI(title="Rushes", version=health.VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Rushes",
+        version=health.VERSION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=_operation_id,
+    )
     app.state.reading = Reading()
+    app.state.keys = KeyRing(settings.api_key, clock)
     problems.install(app)
-    for room in (health, endpoints_room, budget_room, models, jobs, timeline, uploads, events, files, webhooks):
+    description.install(app)
+    for room in (
+        health, endpoints_room, budget_room, models, jobs, timeline, uploads, events, files, webhooks, keys, console,
+    ):  # fmt: skip
         app.include_router(room.router)
     _protect(app, settings)
     return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """`create_job` → `createJob`: what generated clients call their functions."""
+    verb, *rest = route.name.split("_")
+    return verb + "".join(part.title() for part in rest)
 
 
 def _protect(app: FastAPI, settings: Settings) -> None:
@@ -90,7 +123,7 @@ def _protect(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(FastLane)
     app.add_middleware(IntakeLane)
     app.add_middleware(CallbackLane)
-    app.add_middleware(Guard, rules=Rules(settings.api_key, hosts, tuple(settings.cors_origins)))
+    app.add_middleware(Guard, rules=Rules(hosts, tuple(settings.cors_origins)), keys=app.state.keys)
 
 
 @contextlib.asynccontextmanager
@@ -99,6 +132,7 @@ async def _running(
 ) -> AsyncIterator[None]:
     _make_private(settings.data_dir)
     table = await JobTable.open(settings.database)
+    app.state.keys.load(table)
     signer = UrlSigner(_link_secret(settings.data_dir), settings.public_url or base_url, time.time)
     files_store = LocalStore(settings.data_dir / "objects", signer)
     stores = StoreDirectory(current_store(settings, signer), [files_store])
@@ -129,7 +163,8 @@ async def _running(
     app.state.services = services = Services(
         table, dispatcher, monitor, monitors, references, stores, files_store, sender, clock,
         settings.signed_url_seconds, budget, endpoints, _billing(settings), store_check,
-        ModelChoice(catalog(settings.model_catalog_dir), settings.models_by_type),
+        ModelChoice(catalog(settings.model_catalog_dir), settings.models_by_type), app.state.keys,
+        Forecast(table, endpoints, monitor, monitors, clock),
     )  # fmt: skip
 
     async def tell(trouble: str | None) -> None:
@@ -140,6 +175,7 @@ async def _running(
     running = {"dispatcher": dispatcher.run(), "monitor": monitor.run(), "webhooks": sender.run()}
     running |= {"upkeep": Upkeep(table, stores, clock, keep).run(), "store-check": store_check.run(tell)}
     running["bookkeeper"] = Bookkeeper(world).run()
+    running["keys"] = app.state.keys.run(table)
     running |= {f"monitor-{kind}": special.run() for kind, special in monitors.items()}
     tasks = [asyncio.create_task(work, name=name) for name, work in running.items()]
     try:
@@ -151,6 +187,7 @@ async def _running(
         await dispatcher.stop()
         await sender.aclose()
         await endpoints.aclose()
+        await app.state.keys.note(table)
         await table.close()
 
 

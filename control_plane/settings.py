@@ -77,12 +77,24 @@ class Settings(BaseSettings):
     model_img2vid: str | None = None
     model_tts: str | None = None
     model_lipsync: str | None = None
+    model_train_twin: str | None = None
+    require_consent: bool = False
     allow_private_urls: bool = False
 
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: list[str]) -> list[str]:
+        for origin in value:
+            scheme, separator, rest = origin.partition("://")
+            if not separator or not scheme or "/" in rest or "*" in rest:  # `null` is every sandboxed page there is
+                msg = f"{origin}: give origins such as https://app.example.org, or app:// for all of that scheme"
+                raise ValueError(msg)
+        return value
 
     @field_validator(
         "public_url",
@@ -148,7 +160,7 @@ class Settings(BaseSettings):
     @property
     def models_by_type(self) -> dict[JobType, str]:
         """`MODEL_<TYPE>`: the model of jobs that name none."""
-        kinds = (JobType.RENDER, JobType.IMG2VID, JobType.TTS, JobType.LIPSYNC)
+        kinds = (JobType.RENDER, JobType.IMG2VID, JobType.TTS, JobType.LIPSYNC, JobType.TRAIN_TWIN)
         return {kind: name for kind in kinds if (name := getattr(self, f"model_{kind.lower()}"))}
 
     @property
@@ -203,3 +215,36 @@ class Settings(BaseSettings):
         }
         machine = {name: os.environ.get(name) for name in _PASSED_TO_WORKERS}
         return {name: str(value) for name, value in {**machine, **mine}.items() if value is not None}
+
+
+class ClientSettings(BaseSettings):
+    """Which server the `rushes` command speaks to: `RUSHES_URL` and `RUSHES_API_KEY`, else the one of this folder.
+
+    Read from the environment, `.env`, or `~/.config/rushes/env`, in this order.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=(Path("~/.config/rushes/env").expanduser(), ".env"), extra="ignore", env_ignore_empty=True
+    )
+
+    rushes_url: str | None = None
+    rushes_api_key: str | None = None
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    api_key: str | None = None
+
+    @field_validator("rushes_url")
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        return Settings._is_url(value)
+
+    @property
+    def url(self) -> str:
+        """Without a slash at its end."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        return self.rushes_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def key(self) -> str | None:
+        """The owner's own key goes to the owner's own server alone."""
+        return self.rushes_api_key or (None if self.rushes_url else self.api_key)

@@ -40,6 +40,7 @@ class WorkerSettings(BaseSettings):
     model_img2vid: str | None = None
     model_tts: str | None = None
     model_lipsync: str | None = None
+    model_train_twin: str | None = None
 
     allow_private_urls: bool = False
     fetch_max_bytes: Annotated[int, Field(description="The largest single input.")] = 5 * 10**9

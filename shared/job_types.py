@@ -5,6 +5,7 @@ Adding a type is its name and params model here, and one file in `gpu_worker/job
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -17,6 +18,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Motion = Literal["zoom_in", "zoom_out", "pan_left", "pan_right", "pan_up", "pan_down", "rotate"]
 ProfileName = Literal["exact", "fast", "draft"]
 FrameFit = Literal["crop", "pad"]
+SyncMode = Literal["loop", "freeze", "cut_off", "silence"]
 VoicePreset = Literal["default", "calm", "bright", "deep", "whisper", "narrator"]
 
 Lora = Annotated[
@@ -28,6 +30,12 @@ Profile = Annotated[
     ProfileName, Field(description="`fast` and `draft` trade a little of the picture for time; GET /models says what.")
 ]
 Fit = Annotated[FrameFit, Field(description="Of a picture of another aspect the edges are cut off, or bars are added.")]
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+FEWEST_IMAGES = 5
+"""For a twin; fewer show too little of a face."""
 
 
 class JobType(StrEnum):
@@ -45,6 +53,14 @@ class Params(BaseModel):
     """Unknown fields are refused: money must not be spent on a misspelled option."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Consent(Params):
+    """A statement that the person shown or heard has agreed: kept with what is made of it, and shown with it."""
+
+    who: Annotated[str, Field(min_length=2, max_length=200, description="Who agreed.")]
+    when: Annotated[date, Field(description="The day they did, as 2026-11-21.")]
+    what_for: Annotated[str, Field(min_length=2, max_length=500, description="What they agreed to.")]
 
 
 class RenderParams(Params):
@@ -94,25 +110,48 @@ class TtsParams(Params):
     speed: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
     reference_audio_url: MediaReference | None = None
     model: Annotated[str, Field(max_length=100)] | None = None
+    consent: Consent | None = None
 
 
 class LipsyncParams(Params):
-    """A face made to speak a recording."""
+    """A face made to speak a recording. `video_url` is a film, or a picture that is to speak."""
 
     video_url: MediaReference
     audio_url: MediaReference
     model: Annotated[str, Field(max_length=100)] | None = None
+    face: Annotated[
+        tuple[Share, Share] | None,
+        Field(
+            description="Of several faces the one nearest to this point: shares of the width and the height, from the "
+            "top left. Unset: the largest."
+        ),
+    ] = None
+    sync_mode: Annotated[
+        SyncMode,
+        Field(
+            description="As long as the sound: a shorter film begins again (`loop`) or its last frame stays "
+            "(`freeze`). `cut_off`: as long as the shorter of both. `silence`: as long as the film."
+        ),
+    ] = "loop"
+    pad_bottom: Annotated[
+        float,
+        Field(ge=0, le=0.5, description="Taken in below the face, as a share of its height: more where a chin is cut."),
+    ] = 0.04
 
 
 class TrainTwinParams(Params):
     """A LoRA trained on pictures of one subject."""
 
-    images: Annotated[list[MediaReference], Field(min_length=3, max_length=100)]
+    images: Annotated[list[MediaReference], Field(min_length=FEWEST_IMAGES, max_length=20)]
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-    trigger: Annotated[str, Field(min_length=2, max_length=40)] = "ohwx"
+    trigger: Annotated[str, Field(min_length=2, max_length=40, description="The word that stands for them.")] = "ohwx"
+    subject: Annotated[str, Field(min_length=2, max_length=100, description="What they are.")] = "person"
+    model: Annotated[str, Field(max_length=100)] | None = None
     steps: Annotated[int, Field(ge=1, le=10_000)] | None = None
     rank: Annotated[int, Field(ge=1, le=256)] | None = None
-    consent: bool = False
+    learning_rate: Annotated[float, Field(gt=0, le=0.1)] = 1e-4
+    seed: Seed = 0
+    consent: Consent | None = None
 
 
 class ExportParams(Timeline):

@@ -116,7 +116,7 @@ async def estimate_job(services: Use, job: Annotated[CreateJob, Body()]) -> Esti
 
 
 @router.get("/budget")
-async def budget(
+async def get_budget(
     services: Use,
     reconcile: Annotated[bool, Query(description="Ask RunPod for its bill of this month too.")] = False,
 ) -> BudgetView:

@@ -44,7 +44,7 @@ class EndpointsView(EndpointView):
 
 
 @router.get("/endpoint")
-async def endpoint(services: Use) -> EndpointsView:
+async def get_endpoint(services: Use) -> EndpointsView:
     """Where jobs are sent, and why they wait there."""
     by_type = {kind: _view(monitor) for kind, monitor in services.monitors.items()}
     return EndpointsView(**_view(services.monitor).model_dump(), by_type=by_type)

@@ -15,7 +15,7 @@ VERSION = version("rushes")
 
 
 @router.get("/health")
-async def health(services: Use) -> HealthView:
+async def get_health(services: Use) -> HealthView:
     """The plane's own state and the endpoint's last answer."""
     seen, check = services.monitor.seen, services.store_check
     return HealthView(
@@ -33,13 +33,13 @@ async def health(services: Use) -> HealthView:
 
 
 @router.get("/healthz")
-async def healthz() -> dict[str, str]:
+async def get_liveness() -> dict[str, str]:
     """The process answers."""
     return {"status": "ok"}
 
 
 @router.get("/readyz")
-async def readyz(services: Use) -> dict[str, str]:
+async def get_readiness(services: Use) -> dict[str, str]:
     """The job table answers too."""
     services.table.ask(queries.last_event_id)
     return {"status": "ok"}

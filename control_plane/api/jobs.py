@@ -28,6 +28,8 @@ router = APIRouter(tags=["jobs"], responses={"4XX": {"model": Problem}, "5XX": {
 IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=255)]
 IfNoneMatch = Annotated[str | None, Header()]
 MAX_WAIT_SECONDS = 25
+MAX_IDS = 200
+"""Their address still fits where a proxy allows 8 kB."""
 _WAIT = re.compile(r"(?:^|[;,\s])wait=(\d{1,4})")
 
 
@@ -61,13 +63,15 @@ async def list_jobs(
     status: JobStatus | None = None,
     type: JobType | None = None,
     cursor: UUID | None = None,
-    ids: Annotated[str | None, Query(max_length=8000, description="Comma-separated: just these jobs.")] = None,
+    ids: Annotated[str | None, Query(max_length=8000, description="Up to 200, comma-separated: just these.")] = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Jobs, newest first. `Link: rel="next"` leads to the next page."""
+    """Jobs, newest first. `Link: rel="next"` leads to the next page.
+
+    With `ids` the other filters and the pages do not count; ids of jobs there are not are named in `Unknown-Ids`.
+    """
     if ids is not None:
-        jobs = services.table.ask(queries.jobs_by_ids, _parse_ids(ids))
-        return _cacheable(services, jobs, if_none_match)
+        return _just_these(services, _parse_ids(ids), if_none_match)
     jobs = services.table.ask(queries.list_jobs, limit + 1, str(cursor) if cursor else None, status, type)
     response = _cacheable(services, jobs[:limit], if_none_match)
     if len(jobs) > limit:
@@ -78,9 +82,20 @@ async def list_jobs(
 
 def _parse_ids(ids: str) -> list[str]:
     try:
-        return [str(UUID(part.strip())) for part in ids.split(",") if part.strip()][:200]
+        wanted = dict.fromkeys(str(UUID(part.strip())) for part in ids.split(",") if part.strip())
     except ValueError as wrong:
         raise InvalidRequest("ids has something that is no job id", FieldProblem("/ids", "not a job id")) from wrong
+    if len(wanted) > MAX_IDS:
+        raise InvalidRequest(f"ids: at most {MAX_IDS} at once", FieldProblem("/ids", f"at most {MAX_IDS}"))
+    return list(wanted)
+
+
+def _just_these(services: Services, wanted: list[str], if_none_match: str | None) -> Response:
+    jobs = services.table.ask(queries.jobs_by_ids, wanted)
+    response = _cacheable(services, jobs, if_none_match)
+    if unknown := set(wanted) - {job.id for job in jobs}:
+        response.headers["Unknown-Ids"] = ",".join(sorted(unknown))
+    return response
 
 
 def _cacheable(services: Services, jobs: list[JobRecord], if_none_match: str | None) -> Response:

@@ -12,7 +12,7 @@ from shared.catalog.rules import Refused, check
 from shared.errors import FieldProblem, InvalidRequest, NotFound
 from shared.job_types import JobType, parse_params
 
-_WITH_MODELS = (JobType.RENDER, JobType.IMG2VID, JobType.TTS, JobType.LIPSYNC)
+_WITH_MODELS = (JobType.RENDER, JobType.IMG2VID, JobType.TTS, JobType.LIPSYNC, JobType.TRAIN_TWIN)
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class ModelView(BaseModel):
 
 
 @router.get("/models")
-async def models(services: Use) -> list[ModelView]:
+async def list_models(services: Use) -> list[ModelView]:
     """Every model that a job may name."""
     choice = services.model_choice
     defaults = {kind: model.id for kind in JobType if (model := choice.default(kind))}

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
 from control_plane.jobs.database import DatabaseFailed
 from shared.errors import (
@@ -81,15 +82,16 @@ class NothingMore(Exception):
 
 
 def problem(
-    request: Request,
+    request: HTTPConnection,
     status: int,
     code: str,
     detail: str,
     *,
     retryable: bool = False,
     fields: Sequence[FieldProblem] = (),
+    retry_after: int | None = None,
 ) -> JSONResponse:
-    """The response for one problem."""
+    """The response for one problem. `retry_after` in seconds."""
     errors = [ProblemField(pointer=f.pointer, field=_as_path(f.pointer), detail=f.detail) for f in fields]
     body = Problem(
         type=f"urn:rushes:problem:{code.lower().replace('_', '-')}",
@@ -101,7 +103,9 @@ def problem(
         request_id=getattr(request.state, "request_id", None),
         errors=errors,
     )
-    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
     return JSONResponse(body.model_dump(), status, headers, media_type="application/problem+json")
 
 

@@ -72,8 +72,20 @@ class OutputView(OutputFile):
     url: str
 
 
+class ExpectedFinish(BaseModel):
+    """Between these two times a job will probably be done: RFC 3339 in UTC."""
+
+    earliest: str
+    latest: str
+
+
 class JobView(BaseModel):
-    """A job as clients see it. Times are RFC 3339 in UTC, links are made at each read."""
+    """A job as clients see it. Times are RFC 3339 in UTC, links are made at each read.
+
+    `queue_position` is 1 for the next to start, null for a job that is not in line or behind the first thousand.
+    `expected_finish` is from the job's progress or your own finished jobs; null while there is nothing to tell it from.
+    `version` grows with each change and is in every event too: an event with no higher one is known already.
+    """
 
     job_id: str
     type: JobType
@@ -81,6 +93,8 @@ class JobView(BaseModel):
     progress: Annotated[int, Field(ge=0, le=100)]
     stage: str
     stage_message: str
+    queue_position: int | None
+    expected_finish: ExpectedFinish | None
     output_urls: list[str]
     outputs: list[OutputView]
     error: str | None
@@ -100,6 +114,7 @@ class JobView(BaseModel):
     started_at: str | None
     finished_at: str | None
     cancel_requested_at: str | None
+    version: int
 
 
 class AttemptView(BaseModel):
@@ -194,7 +209,9 @@ def attempt_view(bill: AttemptBill) -> AttemptView:
     )
 
 
-def job_view(job: JobRecord, outputs: list[OutputView], spent: int) -> JobView:
+def job_view(
+    job: JobRecord, outputs: list[OutputView], spent: int, place: int | None, finish: ExpectedFinish | None
+) -> JobView:
     """The record as clients see it; `spent` is in micro-dollars."""
     return JobView(
         job_id=job.id,
@@ -203,6 +220,8 @@ def job_view(job: JobRecord, outputs: list[OutputView], spent: int) -> JobView:
         progress=job.progress,
         stage=job.stage,
         stage_message=job.stage_message,
+        queue_position=place,
+        expected_finish=finish,
         output_urls=[output.url for output in outputs],
         outputs=outputs,
         error=job.error,
@@ -222,4 +241,5 @@ def job_view(job: JobRecord, outputs: list[OutputView], spent: int) -> JobView:
         started_at=rfc3339_or_none(job.started_at),
         finished_at=rfc3339_or_none(job.finished_at),
         cancel_requested_at=rfc3339_or_none(job.cancel_requested_at),
+        version=job.version,
     )

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from control_plane.api.forecast import Forecast
+from control_plane.api.keyring import KeyRing
 from control_plane.api.model_choice import ModelChoice
 from control_plane.clock import Clock
 from control_plane.dispatch.dispatcher import Dispatcher
@@ -45,6 +47,8 @@ class Services:
     billing: Billing | None
     store_check: StoreCheck
     model_choice: ModelChoice
+    keys: KeyRing
+    forecast: Forecast
 
 
 async def _services(request: Request) -> Services:

@@ -15,7 +15,7 @@ router = APIRouter(tags=["timeline"], responses={"4XX": {"model": Problem}})
 
 
 @router.post("/timeline/stitch", status_code=202)
-async def stitch(
+async def stitch_timeline(
     services: Use, response: Response, timeline: Stitch, idempotency_key: IdempotencyKey = None
 ) -> JobCreated:
     """Stitch clips, captions, voice and music into a film."""

@@ -22,6 +22,7 @@ MEDIA_TYPES = {
     "video/mp4": ".mp4", "video/quicktime": ".mov", "video/webm": ".webm", "video/x-matroska": ".mkv",
     "audio/mpeg": ".mp3", "audio/wav": ".wav", "audio/x-wav": ".wav", "audio/mp4": ".m4a", "audio/aac": ".aac",
     "audio/ogg": ".ogg", "audio/flac": ".flac", "audio/webm": ".weba",
+    "application/x-subrip": ".srt", "text/vtt": ".vtt", "text/x-ssa": ".ass", "application/x-cube": ".cube",
 }  # fmt: skip
 _ODD = re.compile(r"[^A-Za-z0-9_-]+")
 

@@ -65,6 +65,6 @@ async def list_deliveries(
 
 
 @router.post("/{delivery_id}/resend", status_code=202)
-async def resend(services: Use, delivery_id: str) -> DeliveryView:
+async def resend_delivery(services: Use, delivery_id: str) -> DeliveryView:
     """Send it again, now, under the same `webhook-id`, whatever became of it."""
     return _view(await services.table.do(deliveries.resend, delivery_id, services.clock()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,11 +13,18 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from control_plane.cli.words import fail, say, wrong_settings
+from control_plane.cli import jobs, owner
+from control_plane.cli.words import ApiError, Exit, UsageError, fail, say, wrong_settings
 from control_plane.settings import Settings
 from shared.errors import RushesError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="AI-video jobs on pay-per-second GPUs.")
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="AI-video jobs on pay-per-second GPUs.",
+    epilog="Commands about jobs speak to RUSHES_URL with RUSHES_API_KEY, else to the server of this folder. They end "
+    "with 0: done, 1: a job failed, 2: wrong usage, 3: the server refused or does not answer, 4: no time left to wait.",
+)
 
 
 @app.callback()
@@ -24,7 +32,7 @@ def rushes() -> None:
     """Rushes."""
 
 
-@app.command()
+@app.command(rich_help_panel="This server")
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; HOST or 127.0.0.1.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; PORT or 8000. 0 takes a free one.")] = None,
@@ -41,7 +49,7 @@ def serve(
         fail(str(error))
 
 
-@app.command()
+@app.command(rich_help_panel="This server")
 def openapi() -> None:
     """Print the API's description (OpenAPI 3.1)."""
     from control_plane.app import create_app
@@ -50,7 +58,7 @@ def openapi() -> None:
     sys.stdout.write(json.dumps(description, indent=2, ensure_ascii=False) + "\n")
 
 
-@app.command()
+@app.command(rich_help_panel="This server")
 def backup(
     file: Annotated[Path | None, typer.Argument(help="A new file; DATA_DIR/backups/rushes-<time>.db.")] = None,
 ) -> None:
@@ -67,7 +75,7 @@ def backup(
     sys.stdout.write(f"{target}: {size:,} bytes\n")
 
 
-@app.command()
+@app.command(rich_help_panel="This server")
 def doctor() -> None:
     """Check settings, disk, database, store and endpoint, and say how to mend what is wrong."""
     from control_plane.cli.doctor import Finding, examine
@@ -94,6 +102,24 @@ def _settings(**given: str | int | None) -> Settings:
         raise typer.Exit(2) from None
 
 
+_OF_JOBS: dict[str, Callable[..., None]] = {
+    "submit": jobs.submit, "watch": jobs.watch, "list": jobs.listing, "show": jobs.show, "download": jobs.fetch,
+    "cancel": jobs.cancel, "retry": jobs.retry, "delete": jobs.delete, "estimate": jobs.estimate,
+}  # fmt: skip
+_OF_THE_OWNER: dict[str, Callable[..., None]] = {"budget": owner.budget, "models": owner.models, "twins": owner.twins}
+for _panel, _commands in (("Jobs", _OF_JOBS), ("What is yours", _OF_THE_OWNER)):
+    for _name, _command in _commands.items():
+        app.command(_name, rich_help_panel=_panel)(_command)
+app.add_typer(owner.keys, name="keys", rich_help_panel="What is yours")
+
+
 def main() -> None:
     """Entry point."""
-    app()
+    try:
+        app(prog_name="rushes")
+    except UsageError as wrong:
+        say(str(wrong))
+        sys.exit(Exit.USAGE)
+    except ApiError as refused:
+        say(str(refused))
+        sys.exit(Exit.API)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import socket
 
 import typer
@@ -14,6 +15,8 @@ from control_plane.jobs.database import OwnershipLock
 from control_plane.settings import Settings
 
 GRACE_SECONDS = 3
+WS_LARGEST_MESSAGE = 4096
+"""Bytes. Nothing that clients say in a socket is listened to."""
 COLLECT_AFTER = (20_000, 20, 50)
 
 
@@ -38,11 +41,19 @@ def run(settings: Settings) -> None:
         server_header=False,
         proxy_headers=False,  # nothing here depends on the caller's address
         timeout_graceful_shutdown=GRACE_SECONDS,
+        ws="websockets-sansio",
+        ws_max_size=WS_LARGEST_MESSAGE,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_no_refused_socket)
     server = Server(config)
     server.run(sockets=[listening])
     if not server.started:
         raise typer.Exit(1)
+
+
+def _is_no_refused_socket(record: logging.LogRecord) -> bool:
+    """uvicorn 0.54 calls it an error of the application when a socket is answered 401 or 404 instead of opened."""
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 def spare_the_collector() -> None:

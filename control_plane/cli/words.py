@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 import sys
+from enum import IntEnum
 from typing import NoReturn
 
 import typer
 from pydantic import ValidationError
+
+
+class Exit(IntEnum):
+    """How a command ended."""
+
+    DONE = 0
+    JOB_FAILED = 1
+    USAGE = 2
+    API = 3
+    TIMEOUT = 4
+
+
+class ApiError(Exception):
+    """The server said no, or does not answer; the message is a sentence. `code` is the problem's."""
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class UsageError(Exception):
+    """What was asked for cannot be; the message is a sentence."""
 
 
 def say(sentence: str) -> None:

@@ -75,10 +75,10 @@ def next_ready_at(conn: sqlite3.Connection) -> int | None:
     return ready_at
 
 
-def line(conn: sqlite3.Connection, now: int, limit: int) -> list[tuple[str, str | None, JobType]]:
-    """Who waits to be started, in order: (job id, endpoint, type). Those without an endpoint have not been sent yet."""
+def line(conn: sqlite3.Connection, now: int, limit: int) -> list[tuple[str, str | None, JobType | None]]:
+    """Who waits to be started, in order: (job id, its endpoint, or the type of one that was not sent to any yet)."""
     rows = conn.execute(sql("line"), {"now": now, "limit": limit})
-    return [(row["job_id"], row["endpoint"], JobType(row["type"])) for row in rows]
+    return [(row["job_id"], row["endpoint"], row["type"] and JobType(row["type"])) for row in rows]
 
 
 def alive_attempt(conn: sqlite3.Connection, job_id: str) -> AttemptRecord | None:

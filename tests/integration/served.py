@@ -67,16 +67,16 @@ class Served:
 
 @contextlib.asynccontextmanager
 async def served(
-    folder: Path, *, limits: Limits = QUICK, clock: Clock = system_clock, **settings: Any
+    folder: Path, *, limits: Limits = QUICK, clock: Clock = system_clock, at_port: int = 0, **settings: Any
 ) -> AsyncIterator[Served]:
     """A running plane with its data in `folder`."""
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = socket.create_server(("127.0.0.1", at_port))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     async with RunPodStandIn() as runpod:
         endpoint = RunPodEndpoint(runpod.url, runpod.key)
         ours = Settings(data_dir=folder, **settings)
         app = create_app(ours, base_url=url, endpoint=endpoint, limits=limits, clock=clock)
-        server = QuietServer(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1, ws="none"))
+        server = QuietServer(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1, ws="websockets-sansio"))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:

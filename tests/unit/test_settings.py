@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from control_plane.settings import Settings
+from control_plane.settings import ClientSettings, Settings
 from shared.job_types import JobType
 
 RUNPOD = {"RUNPOD_ENDPOINT": "https://api.runpod.ai/v2/abc/", "RUNPOD_API_KEY": "k", "S3_BUCKET": "b", "API_KEY": "x"}
@@ -56,3 +56,23 @@ def test_local_workers_know_their_store_and_no_key_of_ours(monkeypatch: pytest.M
 def test_an_address_must_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValidationError, match="full URL"):
         settings(monkeypatch, PUBLIC_URL="me.example", API_KEY="x")
+
+
+@pytest.mark.parametrize("origin", ["null", "*", "https://*.example", "example.org", "https://a.example/page", "://"])
+def test_only_origins_may_be_let_in(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    with pytest.raises(ValidationError, match="cors_origins"):
+        settings(monkeypatch, CORS_ORIGINS=f"http://localhost:5173, {origin}")
+    assert settings(monkeypatch, CORS_ORIGINS="https://a.example, app://").cors_origins == [
+        "https://a.example",
+        "app://",
+    ]
+
+
+def test_the_owners_key_goes_to_the_owners_server_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"API_KEY": "mine", "HOST": "::", "PORT": "9000"}.items():
+        monkeypatch.setenv(name, value)
+    near = ClientSettings()
+    assert (near.url, near.key) == ("http://[::1]:9000", "mine")
+    monkeypatch.setenv("RUSHES_URL", "https://rushes.example/")
+    far = ClientSettings()
+    assert (far.url, far.key) == ("https://rushes.example", None)

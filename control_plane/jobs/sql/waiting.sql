@@ -34,3 +34,12 @@ WHERE state <> 'ENDED' AND state = 'SUBMITTED' AND endpoint = :endpoint AND wait
 -- name: recent_waits
 -- For how long the latest attempts waited at an endpoint, in milliseconds, newest first.
 SELECT waited_ms FROM waits WHERE endpoint = :endpoint AND stage = :stage ORDER BY id DESC LIMIT :limit;
+
+-- name: line
+-- Who waits to be started, first to last: those at an endpoint, then those that may be sent to one.
+SELECT * FROM (
+    SELECT job_id, endpoint, NULL AS type FROM attempts
+    WHERE state <> 'ENDED' AND state <> 'STARTED' ORDER BY sent_at, job_id LIMIT :limit)
+UNION ALL
+SELECT * FROM (
+    SELECT id, NULL, type FROM jobs WHERE ready_at <= :now ORDER BY priority DESC, id LIMIT :limit);
