@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := $(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test nightly test-browser test-engines check format bench bench-gpu bench-in-flight bench-peers bench-export campaign openapi clean
+.PHONY: help demo serve test nightly test-browser test-engines check format bench bench-gpu bench-in-flight bench-peers bench-export campaign openapi chromium clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ test-engines: ## The GPU engines on tiny models, in .venv-engines with torch; ne
 	@$(PYTHON) tools/engines_env.py
 	@OMP_NUM_THREADS=1 .venv-engines/bin/python -m pytest tests/engines $(ARGS)
 
-test-browser: ## Play films in this machine's Chromium
+test-browser: ## Play films in this machine's Chromium, which `make chromium` installs
 	@$(SETUP) dev
 	@$(BIN)/python -m pytest -m browser $(ARGS)
 
@@ -74,6 +74,9 @@ campaign: ## Thousands of jobs, hundreds of kills, every fault: minutes. Again: 
 openapi: ## Write the API's description to docs/openapi.json
 	@$(SETUP)
 	@$(BIN)/rushes openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
+
+chromium: ## Install the Chromium that test-browser plays films in; by apt, as root
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium
 
 clean: ## Remove set-up, caches and the demo's files; jobs and films in data/ stay
 	rm -rf .venv .venv-engines .boot data/demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

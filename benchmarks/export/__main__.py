@@ -67,6 +67,7 @@ class Bench:
         except Failed as problem:
             print(f"  {name} failed:\n{problem}")
         else:
+            sys.stderr.write(f"  {name}: {usage.wall:.1f} s, {usage.cpu:.1f} CPU s, {usage.peak_mb:.0f} MB\n")
             found[name].append(usage)
 
     def goal(self, what: str, figure: float, relation: str, bound: float) -> None:
@@ -101,7 +102,7 @@ def mixed(bench: Bench) -> None:
     seconds = films.mixed_seconds(bench.scale)
     title = f"T1: {seconds:g} s, 5 mixed clips, crossfades, captions, warm, ducked music and voice, loudness"
     _table(title, found, LIMIT, {name: f"{frames(bench.made(name))} frames" for name in found})
-    ours, limit, best, quick = (found[name] for name in (OURS, LIMIT, PLAIN, "preview"))
+    ours, limit, best, quick = (found[name] for name in (OURS, LIMIT, PLAIN, PREVIEW))
     bench.goal("CPU of the limit", ours.cpu / limit.cpu, "at most", 1.9)
     bench.goal("wall of the two-process form", ours.wall / best.wall, "at most", 1.0)
     bench.goal("peak MB", ours.peak_mb, "under", 500)

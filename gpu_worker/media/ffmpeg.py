@@ -28,7 +28,7 @@ _TAIL_BYTES = 4000
 # What a hostile file may cost at most: 8 GiB of memory, a file of 200 GB, 1024 open files, no core dump. Set by a shell
 # that then becomes ffmpeg, so that no byte is read without them. (`-f` counts half kilobytes, `-d` whole ones.)
 # One heap for all threads (mallopt(3), M_ARENA_MAX): ffmpeg's frames leave holes in each, 30 MB in all.
-_BOUNDED = (
+BOUNDED = (
     "/bin/sh",
     "-c",
     'ulimit -c 0; ulimit -n 1024; ulimit -d 8388608; ulimit -f 400000000; export MALLOC_ARENA_MAX=1; exec "$@"',
@@ -68,7 +68,7 @@ def run_ffmpeg(
     The process stays in the caller's process group, so that whoever ends the job ends it too. Raises EngineFailed
     with one sentence; the end of ffmpeg's own log goes to `logging` alone, since it holds paths.
     """
-    command = [*_BOUNDED, str(ffmpeg_path()), "-hide_banner", "-nostdin", "-y", "-v", "warning", "-nostats"]
+    command = [*BOUNDED, str(ffmpeg_path()), "-hide_banner", "-nostdin", "-y", "-v", "warning", "-nostats"]
     command += ["-progress", "pipe:1", *arguments]
     with (
         tempfile.TemporaryFile() as log,

@@ -230,6 +230,16 @@ def test_sped_up_sound_stays_with_its_picture(files: Path, tmp_path: Path, speed
         assert abs(found - middle) < 0.015 * RATE
 
 
+@pytest.mark.parametrize("speed", [0.4, 1.25, 3.0])
+def test_sped_up_sound_fades_as_any_other(files: Path, tmp_path: Path, speed: float) -> None:
+    part = Sound(source(files, "stereo.wav"), "clip", 0, RATE, 0.5, 3.5, speed=speed, fade_in=9600, fade_out=9600)
+    samples = sound(film(1, part), tmp_path)[:, 0]
+    start, before, middle, after, end = (level(samples[at : at + 480]) for at in (0, 4560, 24_000, 42_960, 47_520))
+    assert middle == pytest.approx(20 * np.log10(0.25) - 3.01, abs=0.5)
+    assert [before, after] == pytest.approx([middle - 6] * 2, abs=1)
+    assert max(start, end) < middle - 25
+
+
 def test_backwards_is_the_same_samples_in_the_other_order(files: Path, tmp_path: Path) -> None:
     """Longer than what is held in memory at once, so it is made of pieces: no seam is heard."""
     forwards = Sound(source(files, "sweep.m4a"), "clip", 0, 34 * RATE, 2.0, 36.0)

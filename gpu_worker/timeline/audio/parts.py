@@ -90,7 +90,9 @@ def _at_speed(stream: Stream, speed: float) -> Stream:
     """Faster or slower at the same pitch."""
     while not isclose(speed, 1):
         step = min(max(speed, _SLOWEST), _FASTEST)
-        stream = apply(apply(stream, "adelay", delays=f"{_TEMPO_EARLY}S", all=1), "apad", pad_len=_TEMPO_KEEPS)
+        stream = apply(stream, "adelay", delays=f"{_TEMPO_EARLY}S", all=1)
+        # adelay may leave the first of its times unsaid, and a fade behind it would never begin or end.
+        stream = apply(apply(stream, "asetpts", expr="N/SR/TB"), "apad", pad_len=_TEMPO_KEEPS)
         stream = apply(stream, "atempo", f"{step:.9f}")
         speed /= step
     return stream
