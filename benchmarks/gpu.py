@@ -31,6 +31,7 @@ from diffusers import (
     CogVideoXTransformer3DModel,
 )
 
+from benchmarks import lipsync
 from gpu_worker.engines.device import name_of
 from gpu_worker.engines.diffusion.loading import Loaded, recipe
 from gpu_worker.engines.diffusion.prompts import PromptCache
@@ -129,6 +130,7 @@ def main() -> None:
         bench = Bench(device, size, Path(folder), asked.steps)
         rows = [bench.measure(name) for name in asked.profiles.split(",")]
         report(bench, rows, asked)
+    lipsync.report(lipsync.measure(device, lipsync.TINY if asked.tiny else lipsync.FULL))
 
 
 class Bench:

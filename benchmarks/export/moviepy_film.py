@@ -1,4 +1,7 @@
-"""T1 by MoviePy 2.2.1, run in an environment of its own: `python moviepy_film.py timeline.json font.ttf film.mp4`.
+"""T1 by MoviePy 2.2.1, run in an environment of its own: `python moviepy_film.py timeline.json font.ttf film.mp4 film`.
+
+The last word says what is graded: the whole `film`, as T1 asks, or each of the `clips` before they are laid on the
+frame, which is what is cheapest for MoviePy since bars are not graded.
 
 MoviePy has no ducking and no loudness: the music is turned down by hand where the voice speaks, the rest left out,
 which costs it nothing.
@@ -21,7 +24,7 @@ Size = tuple[int, int]
 DUCKED, STRENGTH = 0.3, np.array([1.04, 1.0, 0.94])
 
 
-def main(written: Path, font: str, target: str) -> None:
+def main(written: Path, font: str, target: str, graded: str) -> None:
     """Make the film of the timeline."""
     timeline = json.loads(written.read_text())
     output = timeline["output"]
@@ -33,7 +36,11 @@ def main(written: Path, font: str, target: str) -> None:
         at += clip["end"] - clip["start"] - fade
     words = [caption(one, font, size) for one in timeline["captions"]]
     seconds = at + fade
-    picture = CompositeVideoClip([*(warm(one) for one in shots), *words], size=size).with_duration(seconds)
+    if graded == "film":
+        layers = [warm(CompositeVideoClip(shots, size=size).with_duration(seconds))]
+    else:
+        layers = [warm(one) for one in shots]
+    picture = CompositeVideoClip([*layers, *words], size=size).with_duration(seconds)
     film = picture.with_audio(sound(timeline, [one.audio for one in shots if one.audio], seconds))
     film.write_videofile(
         target, fps=output["fps"], codec="libx264", preset="veryfast", audio_codec="aac", audio_bitrate="192k",
@@ -78,4 +85,4 @@ def sound(timeline: Json, clips: list[AudioFileClip], seconds: float) -> Composi
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -26,8 +26,8 @@ class LeftOut(Exception):
     """It cannot run here; the message says why."""
 
 
-def moviepy(scale: Scale, sources: Path, tools: Path, folder: Path, target: str) -> list[list[Command]]:
-    """T1 by MoviePy."""
+def moviepy(scale: Scale, sources: Path, tools: Path, folder: Path, target: str, *, graded: str) -> list[list[Command]]:
+    """T1 by MoviePy, which grades the whole `film` or its `clips`."""
     python = tools / "moviepy" / "bin" / "python"
     if not python.exists():
         uv = shutil.which("uv") or next(map(str, Path.cwd().glob(".boot/bin/uv")), None)
@@ -37,7 +37,7 @@ def moviepy(scale: Scale, sources: Path, tools: Path, folder: Path, target: str)
         _install([uv, "pip", "install", "--quiet", "--python", python, MOVIEPY])
     (folder / "moviepy.json").write_text(json.dumps(mixed(scale, sources)))
     script = Path(__file__).with_name("moviepy_film.py")
-    return [[[python, script, "moviepy.json", BOLD, target]]]
+    return [[[python, script, "moviepy.json", BOLD, target, graded]]]
 
 
 def editly(

@@ -70,7 +70,8 @@ def chunk_arguments(film: Film, chunk: Chunk, words: str | None, targets: list[T
     made = arguments(
         *(_part(film, chunk, stream, target, threads) for stream, target in zip(copies, targets, strict=True))
     )
-    return _quickly(made) if film.is_quick else made
+    # Frames at 1080p are too few in flight to share out: more threads cost memory, and save no time.
+    return ["-filter_complex_threads", "1", *(_quickly(made) if film.is_quick else made)]
 
 
 def part_name(target: Target, chunk: Chunk) -> str:
