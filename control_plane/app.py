@@ -24,9 +24,12 @@ from control_plane.api import (
     health,
     jobs,
     keys,
+    metrics,
     models,
+    previews,
     problems,
     timeline,
+    twins,
     uploads,
     webhooks,
 )
@@ -48,6 +51,7 @@ from control_plane.dispatch.limits import Limits
 from control_plane.dispatch.monitor import EndpointMonitor
 from control_plane.dispatch.references import References
 from control_plane.dispatch.store_check import StoreCheck
+from control_plane.dispatch.twin_rules import TwinRules
 from control_plane.dispatch.upkeep import Retention, Upkeep
 from control_plane.dispatch.webhooks import SECRET_PREFIX, WebhookSender
 from control_plane.endpoints.departed import DepartedEndpoint
@@ -104,7 +108,8 @@ def create_app(
     problems.install(app)
     description.install(app)
     for room in (
-        health, endpoints_room, budget_room, models, jobs, timeline, uploads, events, files, webhooks, keys, console,
+        health, endpoints_room, budget_room, models, twins, jobs, timeline, uploads, events, previews, files, webhooks,
+        keys, metrics, console,
     ):  # fmt: skip
         app.include_router(room.router)
     _protect(app, settings)
@@ -164,8 +169,11 @@ async def _running(
         table, dispatcher, monitor, monitors, references, stores, files_store, sender, clock,
         settings.signed_url_seconds, budget, endpoints, _billing(settings), store_check,
         ModelChoice(catalog(settings.model_catalog_dir), settings.models_by_type), app.state.keys,
-        Forecast(table, endpoints, monitor, monitors, clock),
+        Forecast(table, endpoints, monitor, monitors, clock), world.previews,
+        twins=TwinRules(stores.current, table, catalog(settings.model_catalog_dir), settings.require_consent),
     )  # fmt: skip
+
+    app.state.metrics = metrics.Metrics(services)
 
     async def tell(trouble: str | None) -> None:
         await table.do(verbs.explain_store, trouble, clock())

@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     api_key: str | None = None
     cors_origins: Annotated[list[str], NoDecode] = ["http://localhost:5173", "http://localhost:3000", "app://"]
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
 
     data_dir: Path = Path("data")
     db_path: Path | None = None

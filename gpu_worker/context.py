@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
+from shared.twins import TwinCard
+
 
 class Report(Protocol):
     """Tell the person how far the job is: `progress` 0-100 within the run, `message` in plain words."""
@@ -74,9 +76,11 @@ class ProducedFile:
 class Produced:
     """What a job type returns: its files, the main one first, and the engine that really made them.
 
-    `retire`: the process should not take another job, its memory has grown.
+    `retire`: the process should not take another job, its memory has grown. `twin`: the first file is a LoRA, to be
+    known by the name on this card.
     """
 
     files: list[ProducedFile]
     engine: dict[str, Any] = field(default_factory=dict)
     retire: bool = False
+    twin: TwinCard | None = None

@@ -24,7 +24,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gpu_worker import inputs, lease
+from gpu_worker import inputs, lease, twins
 from gpu_worker.checkpoints import Checkpoints
 from gpu_worker.context import Produced, ProducedFile
 from gpu_worker.job_process import JobOrder, JobProcess, JobProcessDied, OrderCheckpoints
@@ -36,6 +36,7 @@ from shared.errors import InvalidParams, InvalidRequest, RushesError, StorageFai
 from shared.job_types import AnyParams, parse_params
 from shared.references import check_key
 from shared.storage.base import ObjectStore
+from shared.twins import Twin, TwinCard
 from shared.wire import PROTOCOL, Failure, OutputFile, Progress, Result, WorkerInput, result_key
 
 MAX_RUNS = 3
@@ -173,6 +174,8 @@ class Executor:
         decided = await task.held.decide(result)
         if decided.error is None:
             await Checkpoints(self._store, task.input.job_id).clear()
+        if task.produced.twin and (decided.error or decided.canceled):
+            await asyncio.to_thread(twins.withdraw, self._store, task.produced.twin.name, task.input.job_id)
         return decided
 
     async def _fetch(self, task: Task, params: AnyParams, progress: ProgressSender, folder: Path) -> None:
@@ -206,7 +209,24 @@ class Executor:
             for number, file in enumerate(files):
                 report("uploading", 100 * number // len(files), file.path.name)
                 task.outputs.append(await self._upload_one(task, file))
+            if task.produced.twin:
+                await self._register(task, task.produced.twin)
             report("uploading", 100)
+
+    async def _register(self, task: Task, card: TwinCard) -> None:
+        made = task.outputs[0]
+        twin = Twin(
+            **card.model_dump(),
+            job_id=task.input.job_id,
+            created_at=self._clock(),
+            bytes=made.bytes,
+            sha256=made.sha256,
+        )
+        patience, path = self._settings.storage_patience_seconds, task.produced.files[0].path
+        has_name = await persistently(patience, twins.register, self._store, twin, path)
+        task.produced.engine["lora"] = card.name if has_name else made.key
+        if not has_name:
+            task.produced.engine["name_taken"] = f"Another job made a twin named {card.name}: use this one by its key."
 
     async def _upload_one(self, task: Task, file: ProducedFile) -> OutputFile:
         key = f"{task.input.output_prefix}{task.held.run}/{file.path.name}"

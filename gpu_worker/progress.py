@@ -16,9 +16,8 @@ from typing import Any, Self
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from gpu_worker.context import Report
-from shared.wire import Progress
+from shared.wire import MOST_PREVIEW_BYTES, Progress
 
-MOST_PREVIEW_BYTES = 16 * 1024
 _CALLBACK_TIMEOUT = ClientTimeout(total=3)
 
 SdkUpdate = Callable[[dict[str, Any]], None]
@@ -91,14 +90,22 @@ class ProgressSender:
         while True:
             await self._news.wait()
             self._news.clear()
-            # A preview goes out once: it is the largest part of a message.
-            message, self._latest = self._latest, self._latest.model_copy(update={"preview": None})
-            if await self._post(message) or self._sdk_update is None:
+            message = self._latest
+            taken = await self._post(message)
+            if taken:
+                self._leave_out_preview(message)
+            if taken or self._sdk_update is None:
                 await asyncio.sleep(self._callback_interval)
             else:
+                # With its preview each time: of these messages the plane sees the one that is newest when it looks.
                 self._sdk_update(message.model_dump(mode="json", exclude_none=True))
                 self._sdk_used_at = asyncio.get_running_loop().time()
                 await asyncio.sleep(self._sdk_interval)
+
+    def _leave_out_preview(self, message: Progress) -> None:
+        """It has arrived and is the largest part of a message: once is enough."""
+        if self._latest.preview is message.preview:
+            self._latest = self._latest.model_copy(update={"preview": None})
 
     async def _post(self, message: Progress) -> bool:
         if self._callback_url is None:

@@ -36,6 +36,9 @@ class WorkerSettings(BaseSettings):
         Literal["auto", "cuda", "cpu"], Field(description="`auto` takes a GPU and nothing else: a CPU takes hours.")
     ] = "auto"
     model_catalog_dir: Annotated[Path | None, Field(description="The owner's own models, a TOML file each.")] = None
+    speech_env_dir: Annotated[
+        Path | None, Field(description="Environments of speech engines; unset: `environments` beside the weights.")
+    ] = None
     model_render: str | None = None
     model_img2vid: str | None = None
     model_tts: str | None = None

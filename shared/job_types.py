@@ -19,6 +19,7 @@ Motion = Literal["zoom_in", "zoom_out", "pan_left", "pan_right", "pan_up", "pan_
 ProfileName = Literal["exact", "fast", "draft"]
 FrameFit = Literal["crop", "pad"]
 SyncMode = Literal["loop", "freeze", "cut_off", "silence"]
+SoundFormat = Literal["wav", "mp3", "aac"]
 VoicePreset = Literal["default", "calm", "bright", "deep", "whisper", "narrator"]
 
 Lora = Annotated[
@@ -108,7 +109,22 @@ class TtsParams(Params):
     voice_preset: VoicePreset = "default"
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "en"
     speed: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
-    reference_audio_url: MediaReference | None = None
+    voice: Annotated[
+        str | None,
+        Field(pattern=r"^[A-Za-z0-9_+-]{1,40}$", description="One of the model's voices by name; GET /models lists them."),
+    ] = None
+    format: Annotated[
+        SoundFormat, Field(description="`aac` is a .m4a file. All are mono, at 48 kHz.")
+    ] = "wav"
+    loudness: Annotated[
+        float, Field(ge=-36, le=-9, description="Of the whole, in LUFS (EBU R 128); true peaks stay below -1 dBTP.")
+    ] = -16.0
+    reference_audio_url: Annotated[
+        MediaReference | None, Field(description="A recording, 3 to 30 seconds of it, whose voice is cloned.")
+    ] = None
+    reference_text: Annotated[
+        str | None, Field(min_length=1, max_length=1000, description="What is said in it; the copy is truer with it.")
+    ] = None
     model: Annotated[str, Field(max_length=100)] | None = None
     consent: Consent | None = None
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.job_types import JobType
 
 PROTOCOL = 1
+MOST_PREVIEW_BYTES = 16 * 1024
 
 
 def claim_key(job_id: str, attempt: int) -> str:
@@ -88,7 +89,7 @@ class Progress(Message):
     progress: int = Field(ge=0, le=100)
     message: str = ""
     preview: str | None = None
-    """A small JPEG of what is being made, in base64."""
+    """A JPEG of what is being made, of at most `MOST_PREVIEW_BYTES`, in base64. Only the newest counts."""
 
 
 class OutputFile(Message):

@@ -5,6 +5,7 @@ Taken before the router: with thousands of workers nothing is called as often, a
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 
@@ -49,8 +50,12 @@ class CallbackLane:
 
 async def _hear(scope: Scope, token: str, progress: Progress | None) -> None:
     services: Services = scope["app"].state.services
+    loop, meters = asyncio.get_running_loop(), services.dispatcher.meters
+    came = loop.time()
     try:
         await services.dispatcher.heard(token, progress)
+        meters.callbacks += 1
+        meters.callback_seconds += loop.time() - came
     except RushesError as trouble:  # a hint is lost; what it spoke of is seen at the next look
         log.warning("callback: %s", trouble.message)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from control_plane.api.previews import preview_url
 from control_plane.api.schemas import ExpectedFinish, JobDetail, JobView, OutputView, attempt_view, job_view
 from control_plane.api.services import Services
 from control_plane.clock import to_rfc3339
@@ -51,7 +52,10 @@ def etag(services: Services, *jobs: JobRecord) -> str:
 
 
 def _view(services: Services, job: JobRecord, spent: int) -> JobView:
-    return job_view(job, _outputs(services, job), spent, services.forecast.place(job), _expected(services, job))
+    seconds = _link_seconds(services)
+    view = job_view(job, _outputs(services, job), spent, services.forecast.place(job), _expected(services, job))
+    view.preview_url = preview_url(services, job.id, seconds) if job.status is JobStatus.RUNNING else None
+    return view
 
 
 def _expected(services: Services, job: JobRecord) -> ExpectedFinish | None:
@@ -64,8 +68,9 @@ def _expected(services: Services, job: JobRecord) -> ExpectedFinish | None:
 def _outputs(services: Services, job: JobRecord) -> list[OutputView]:
     if not job.outputs or job.store is None:
         return []
-    store, seconds = (
-        services.stores.at(job.store),
-        min(services.signed_url_seconds + FRESH_LINKS_MS // 1000, LONGEST_SECONDS),
-    )
+    store, seconds = services.stores.at(job.store), _link_seconds(services)
     return [OutputView(**output, url=store.signed_get(output["key"], seconds)) for output in job.outputs]
+
+
+def _link_seconds(services: Services) -> int:
+    return min(services.signed_url_seconds + FRESH_LINKS_MS // 1000, LONGEST_SECONDS)

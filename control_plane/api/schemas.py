@@ -84,6 +84,7 @@ class JobView(BaseModel):
 
     `queue_position` is 1 for the next to start, null for a job that is not in line or behind the first thousand.
     `expected_finish` is from the job's progress or your own finished jobs; null while there is nothing to tell it from.
+    `preview_url` is a JPEG of a few kilobytes while a running job shows what it is making, another address for each.
     `version` grows with each change and is in every event too: an event with no higher one is known already.
     """
 
@@ -95,6 +96,7 @@ class JobView(BaseModel):
     stage_message: str
     queue_position: int | None
     expected_finish: ExpectedFinish | None
+    preview_url: str | None = None
     output_urls: list[str]
     outputs: list[OutputView]
     error: str | None

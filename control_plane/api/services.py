@@ -13,8 +13,10 @@ from control_plane.api.model_choice import ModelChoice
 from control_plane.clock import Clock
 from control_plane.dispatch.dispatcher import Dispatcher
 from control_plane.dispatch.monitor import EndpointMonitor
+from control_plane.dispatch.previews import Previews
 from control_plane.dispatch.references import References
 from control_plane.dispatch.store_check import StoreCheck
+from control_plane.dispatch.twin_rules import TwinRules
 from control_plane.dispatch.webhooks import WebhookSender
 from control_plane.endpoints.directory import EndpointDirectory
 from control_plane.jobs.table import JobTable
@@ -49,6 +51,8 @@ class Services:
     model_choice: ModelChoice
     keys: KeyRing
     forecast: Forecast
+    previews: Previews
+    twins: TwinRules
 
 
 async def _services(request: Request) -> Services:

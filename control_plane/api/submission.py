@@ -40,6 +40,7 @@ async def submit(
     if idempotency_key is None or services.table.ask(queries.job_by_idempotency_key, idempotency_key) is None:
         inputs = services.references.check(params)
         settled = services.model_choice.settle(job_type, params)
+        await services.twins.check(job_type, settled)
         _check_webhook(services, webhook_url)
         services.budget.check(services.endpoints.for_type(job_type).url, DEADLINE_SECONDS[job_type], max_cost)
     new = NewJob(

@@ -13,7 +13,9 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from control_plane import logs
 from control_plane.cli import jobs, owner
+from control_plane.cli.endpoint import endpoint
 from control_plane.cli.words import ApiError, Exit, UsageError, fail, say, wrong_settings
 from control_plane.settings import Settings
 from shared.errors import RushesError
@@ -39,7 +41,7 @@ def serve(
 ) -> None:
     """Run the control plane (and the built-in endpoint, unless RUNPOD_ENDPOINT is set)."""
     settings = _settings(host=host, port=port)
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure(settings.log_level, settings.log_format)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     from control_plane.cli.serving import run
 
@@ -111,6 +113,7 @@ for _panel, _commands in (("Jobs", _OF_JOBS), ("What is yours", _OF_THE_OWNER)):
     for _name, _command in _commands.items():
         app.command(_name, rich_help_panel=_panel)(_command)
 app.add_typer(owner.keys, name="keys", rich_help_panel="What is yours")
+app.add_typer(endpoint, name="endpoint", rich_help_panel="This server")
 
 
 def main() -> None:

@@ -7,10 +7,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from control_plane import logs
 from control_plane.clock import to_datetime
 from control_plane.dispatch.beat import Beat
 from control_plane.dispatch.follower import Follower, World, note_progress
 from control_plane.dispatch.limits import DEADLINE_SECONDS, policy
+from control_plane.dispatch.meters import Meters
 from control_plane.dispatch.pace import CALLS_PER_SECOND
 from control_plane.dispatch.references import References
 from control_plane.endpoints.port import AnswerLost, EndpointBusy, EndpointError, EndpointRefused, EndpointUnreachable
@@ -109,6 +111,11 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    @property
+    def meters(self) -> Meters:
+        """What was counted."""
+        return self._world.meters
+
     def wake(self, job_id: str, *, result_is_near: bool = False) -> None:
         """Something was heard about a job, or wanted of it: look now."""
         follower = self._followers.get(job_id)
@@ -124,7 +131,7 @@ class Dispatcher:
         if not finished:
             await self._beat.wait()
         now = self._world.clock()
-        noted = progress is not None and await note_progress(self._world.table, ref, progress, now, now)
+        noted = progress is not None and await note_progress(self._world, ref, progress, now, now)
         if finished or not noted:
             self.wake(ref.job_id, result_is_near=finished)
 
@@ -205,6 +212,7 @@ class Dispatcher:
 
     async def _live(self, attempt: AttemptRecord, follower: Follower, to_send: JobRecord | None) -> None:
         job_id = attempt.job_id
+        logs.attempt.set((job_id, attempt.number))
         try:
             if to_send is not None:
                 await self._send(attempt, to_send)
@@ -238,6 +246,7 @@ class Dispatcher:
             )
         except AnswerLost as lost:
             fault("answer_lost")
+            self.meters.refusals[lost.code_now] += 1
             log.warning("job %s: %s", job.id, lost.message)
             await table.do(verbs.unanswered, attempt.ref, self._world.clock())
         except RushesError as refused:
@@ -251,6 +260,7 @@ class Dispatcher:
     async def _refused(self, attempt: AttemptRecord, refused: RushesError) -> None:
         """Nothing was accepted: wait and try again, or fail where trying again cannot help."""
         fault("submit_refused")
+        self.meters.refusals[refused.code_now] += 1
         table, now = self._world.table, self._world.clock()
         permanent = not isinstance(refused, EndpointError) or (
             isinstance(refused, EndpointRefused) and refused.status in PERMANENT

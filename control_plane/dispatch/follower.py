@@ -30,7 +30,9 @@ from control_plane.dispatch.decide import (
     decide,
 )
 from control_plane.dispatch.limits import Limits
+from control_plane.dispatch.meters import Meters
 from control_plane.dispatch.pace import Pace
+from control_plane.dispatch.previews import Previews
 from control_plane.dispatch.retries import next_try
 from control_plane.dispatch.store_check import StoreCheck
 from control_plane.endpoints.directory import EndpointDirectory
@@ -69,6 +71,8 @@ class World:
     store_check: StoreCheck
     budget: Budget = field(default_factory=Budget)
     pace: Pace = field(default_factory=Pace)
+    meters: Meters = field(default_factory=Meters)
+    previews: Previews = field(default_factory=Previews)
 
 
 class Follower:
@@ -119,6 +123,7 @@ class Follower:
         finally:
             self._count_as_told(False)
             self._world.pace.asked -= 1
+            self._world.previews.forget(self.ref.job_id)
 
     async def _turn(self) -> float | None:
         """A look, if one is due. How long to wait for the next, in seconds; None when the attempt has ended."""
@@ -353,7 +358,7 @@ class Follower:
         if holder is not None and holder.status is RemoteStatus.IN_PROGRESS:
             progress = _read_progress(holder)
             if progress is not None and _speaks_of(progress, self.ref):
-                await note_progress(table, self.ref, progress, None, now)
+                await note_progress(self._world, self.ref, progress, None, now)
 
     def _pause(self, attempt: AttemptRecord, job: JobRecord) -> float:
         limits = self._world.limits
@@ -395,8 +400,9 @@ def _read_progress(holder: RemoteJob) -> Progress | None:
         return None
 
 
-async def note_progress(table: JobTable, ref: Ref, progress: Progress, heard_at: int | None, now: int) -> bool:
+async def note_progress(world: World, ref: Ref, progress: Progress, heard_at: int | None, now: int) -> bool:
     """Take a report into the table, if it is newer than what is there."""
+    world.previews.keep(progress)  # first: the table's news make clients look
     order = (progress.run, progress.seq)
     stage = (progress.stage[:100], progress.progress, progress.message[:500])
-    return await table.do(verbs.progressed, ref, order, stage, heard_at, now)
+    return await world.table.do(verbs.progressed, ref, order, stage, heard_at, now)

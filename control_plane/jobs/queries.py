@@ -10,9 +10,11 @@ from control_plane.jobs.records import (
     AttemptBill,
     AttemptRecord,
     EventRecord,
+    FinishedJob,
     JobRecord,
     Spending,
     SubmissionRecord,
+    UnfinishedCount,
     Unmeasured,
 )
 from control_plane.jobs.statements import sql
@@ -217,3 +219,20 @@ def recent_waits(conn: sqlite3.Connection, endpoint: str, stage: str, limit: int
 def unmeasured(conn: sqlite3.Connection, since: int, limit: int) -> list[Unmeasured]:
     """Submissions of attempts that ended after `since` and of which the endpoint may yet say what they took."""
     return [Unmeasured.of(row) for row in conn.execute(sql("unmeasured"), {"since": since, "limit": limit})]
+
+
+def unfinished_counts(conn: sqlite3.Connection) -> list[UnfinishedCount]:
+    """Jobs that have not ended, by type, status and stage."""
+    return [UnfinishedCount(**row) for row in conn.execute(sql("unfinished_counts"))]
+
+
+def finished_since(conn: sqlite3.Connection, after: int, last: int) -> list[FinishedJob]:
+    """The jobs that ended by the events after `after` up to `last`."""
+    rows = conn.execute(sql("finished_since"), {"after": after, "last": last})
+    return [FinishedJob(**{**row, "outcomes": json.loads(row["outcomes"])}) for row in rows]
+
+
+def dead_deliveries(conn: sqlite3.Connection) -> int:
+    """How many webhooks were given up."""
+    count: int = conn.execute(sql("dead_deliveries")).fetchone()["n"]
+    return count

@@ -168,6 +168,29 @@ class Spending:
 
 
 @dataclass(frozen=True)
+class UnfinishedCount:
+    """How many jobs of a type are in a stage, and when the oldest of them was created."""
+
+    type: str
+    status: str
+    stage: str
+    jobs: int
+    oldest: int
+
+
+@dataclass(frozen=True)
+class FinishedJob:
+    """A job that has ended, and what each of its attempts came to."""
+
+    type: str
+    status: str
+    created_at: int
+    started_at: int | None
+    finished_at: int
+    outcomes: list[str]
+
+
+@dataclass(frozen=True)
 class AttemptBill:
     """An attempt and its line in the ledger, up to now. `price` is in nano-dollars a second.
 

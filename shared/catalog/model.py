@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from shared.job_types import JobType, ProfileName
+from shared.job_types import JobType, ProfileName, VoicePreset
 
 Engine = Literal["diffusers", "animatic", "camera_move", "espeak", "kokoro", "qwen3-tts", "wav2lip"]
 Gigabytes = Annotated[float, Field(ge=0)]
@@ -25,6 +25,9 @@ class Source(Entry):
     repo: str
     revision: str = "main"
     files: tuple[str, ...] = ("*.json", "*.safetensors", "*.txt", "*.model")
+    pickled: Annotated[bool, Field(description="Published as pickles alone: fetching makes safetensors of them.")] = (
+        False
+    )
     disk_gb: Gigabytes
 
 
@@ -158,6 +161,22 @@ class Video(Entry):
         return bool(self.arguments.image)
 
 
+class Speech(Entry):
+    """What a speech engine speaks. `languages` maps tags to the engine's own names, empty where they are the same;
+    `voices` lists them by tag, the usual one first, those of every language under `*`.
+
+    `clones`: it speaks with the voice of a recording and has none of its own. `paces`: it speaks slower or faster by
+    itself; others are stretched afterwards. `longest` is the most characters in one go.
+    """
+
+    languages: Annotated[dict[str, str], Field(min_length=1)]
+    voices: dict[str, tuple[str, ...]] = {}
+    presets: dict[VoicePreset, str] = {}
+    clones: bool = False
+    paces: bool = True
+    longest: Annotated[int, Field(ge=40)] = 400
+
+
 class Model(Entry):
     """One file of the catalog. `source` is None for what needs no weights, `memory` for what needs no GPU."""
 
@@ -171,11 +190,15 @@ class Model(Entry):
     source: Source | None = None
     memory: Memory | None = None
     video: Video | None = None
+    speech: Speech | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         if (self.engine == "diffusers") != (self.video is not None):
             msg = "diffusers models, and they alone, have [video]"
+            raise ValueError(msg)
+        if (JobType.TTS in self.job_types) != (self.speech is not None):
+            msg = "models for TTS, and they alone, have [speech]"
             raise ValueError(msg)
         if not set(self.default_for) <= set(self.job_types):
             msg = "default_for names a job type the model does not do"

@@ -7,21 +7,14 @@ from dataclasses import dataclass
 
 from shared.catalog import Catalog
 from shared.catalog.model import FrameRule, Model, SizeRule, Video
-from shared.errors import InvalidParams
-from shared.job_types import AnyParams, FrameFit, Img2VidParams, JobType, RenderParams
+from shared.catalog.refused import Refused as Refused
+from shared.catalog.speech import check_speech
+from shared.job_types import AnyParams, FrameFit, Img2VidParams, JobType, RenderParams, TtsParams
 from shared.timeline import frame_size
 
 MOST_SHOTS = 12
 """A clip is put together from so many at most: each goes on from a picture, and small faults add up."""
 VideoParams = RenderParams | Img2VidParams
-
-
-class Refused(InvalidParams):
-    """The model cannot do that. `field` is the param at fault."""
-
-    def __init__(self, field: str, detail: str) -> None:
-        super().__init__(f"{field}: {detail}")
-        self.field, self.detail = field, detail
 
 
 @dataclass(frozen=True)
@@ -132,6 +125,8 @@ def check(job_type: JobType, params: AnyParams, model: Model, models: Catalog) -
     if job_type not in model.job_types:
         kinds = " and ".join(model.job_types) or "the pictures other models start from"
         raise Refused("model", f"{model.title} is for {kinds}, not for {job_type}.")
+    if isinstance(params, TtsParams):
+        return check_speech(params, model)
     if model.video is None or not isinstance(params, RenderParams | Img2VidParams):
         return
     if isinstance(params, RenderParams) and not model.video.takes_text and not model.video.first_picture:

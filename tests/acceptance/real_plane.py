@@ -92,13 +92,13 @@ def all_gone(processes: list[psutil.Process]) -> bool:
 
 
 @contextlib.contextmanager
-def real_plane(data_dir: Path, **environment: str) -> Iterator[RealPlane]:
+def real_plane(data_dir: Path, port: int = 0, **environment: str) -> Iterator[RealPlane]:
     """Start a server on `data_dir`; short leases, so that a lost worker is noticed in seconds."""
     log = data_dir.with_name(f"{data_dir.name}-{time.monotonic_ns()}.log")
     values = {"DATA_DIR": str(data_dir), "CLAIM_LEASE_SECONDS": "3", "CLOCK_SKEW_SECONDS": "0.5", **environment}
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "control_plane", "serve", "--port", "0"],
+            [sys.executable, "-m", "control_plane", "serve", "--port", str(port)],
             env=os.environ | values,  # noqa: TID251 - a child of ours, as a shell would start it
             stderr=output,
             stdout=output,

@@ -18,6 +18,7 @@ from diffusers import (
     AutoencoderKL,
     AutoencoderKLCogVideoX,
     AutoencoderKLTemporalDecoder,
+    AutoencoderKLWan,
     CogVideoXDPMScheduler,
     CogVideoXImageToVideoPipeline,
     CogVideoXPipeline,
@@ -29,6 +30,9 @@ from diffusers import (
     StableVideoDiffusionPipeline,
     UNet2DConditionModel,
     UNetSpatioTemporalConditionModel,
+    UniPCMultistepScheduler,
+    WanPipeline,
+    WanTransformer3DModel,
 )
 from transformers import (
     CLIPImageProcessor,
@@ -91,7 +95,7 @@ def make_all(models: Path, entries: Path) -> None:
     shutil.copytree(models / "tiny-animatediff", models / "tiny-painter")
     square = f"[[{SIDE}, {SIDE}], [48, {SIDE}]]"
     cog_rules: dict[str, Any] = {"fps": 8, "frames": (8, 1, 9, 17), "buckets": square, "video": _COG}
-    entry(entries, "tiny-t2v", "RENDER", "CogVideoXPipeline", tables=_COG_TABLES, **cog_rules)
+    entry(entries, "tiny-t2v", "RENDER TRAIN_TWIN", "CogVideoXPipeline", tables=_COG_TABLES, **cog_rules)
     image = f"[video.arguments]\nimage = 'image'\n{_COG_TABLES}"
     entry(entries, "tiny-i2v", "IMG2VID", "CogVideoXImageToVideoPipeline", tables=image, **cog_rules)
     mute = "prompt = ''\nnegative = ''\nguidance = ''\nimage = 'image'\nfps = 'fps'\nstrength = 'motion_bucket_id'"
@@ -159,6 +163,23 @@ def cog(pipeline: type, text: tuple[T5Tokenizer, T5EncoderModel], vae: Autoencod
     )  # fmt: skip
     tokenizer, encoder = text
     return pipeline(tokenizer=tokenizer, text_encoder=encoder, vae=vae, transformer=transformer, scheduler=scheduler)
+
+
+def wan() -> WanPipeline:
+    tokenizer, encoder = t5()
+    transformer = WanTransformer3DModel(
+        patch_size=(1, 2, 2), num_attention_heads=2, attention_head_dim=12, in_channels=4, out_channels=4, text_dim=32,
+        freq_dim=32, ffn_dim=32, num_layers=2, cross_attn_norm=True, qk_norm="rms_norm_across_heads",
+        rope_max_seq_len=32,
+    )  # fmt: skip
+    vae = AutoencoderKLWan(
+        base_dim=4, z_dim=4, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True],
+        latents_mean=[0.1, -0.2, 0.3, 0.0], latents_std=[1.5, 2.0, 1.0, 0.5],
+    )  # fmt: skip
+    scheduler = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0)
+    return WanPipeline(
+        tokenizer=tokenizer, text_encoder=encoder, transformer=transformer.eval(), vae=vae.eval(), scheduler=scheduler
+    )
 
 
 def svd() -> StableVideoDiffusionPipeline:

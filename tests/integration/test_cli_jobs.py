@@ -90,7 +90,7 @@ async def test_wrong_usage_is_a_sentence_and_makes_nothing(api: Served, argument
 async def test_local_files_are_uploaded_once_each(api: Served, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(PNG)
     (tmp_path / "b.jpg").write_bytes(b"\xff\xd8\xff" + PNG)
-    given = {"images": ["a.png", "b.jpg", "a.png", "https://a.example/c.png"], "name": "me", "trigger": "me"}
+    given = {"images": ["a.png", "b.jpg", "a.png", "https://a.example/c.png", "b.jpg"], "name": "me", "trigger": "me"}
     (tmp_path / "twin.json").write_text(json.dumps(given))
     code, output, beside = await run(api, "submit", "TRAIN_TWIN", "-f", str(tmp_path / "twin.json"))
     assert code == 0, beside

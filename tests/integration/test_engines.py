@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gpu_worker.context import JobContext, Produced
-from gpu_worker.engines.espeak import PRESETS
+from gpu_worker.engines.speech.sidecars.espeak import MANNERS
 from gpu_worker.job_types import run_job
 from gpu_worker.media.frames import FrameEncoder
 from shared.errors import EngineFailed, EngineUnavailable, InvalidParams, MediaRefused
@@ -159,22 +159,23 @@ def samples(path: Path) -> tuple[NDArray[np.float64], int]:
         return sound / 32768, file.getframerate()
 
 
-@pytest.mark.parametrize("preset", list(PRESETS))
+@pytest.mark.parametrize("preset", list(MANNERS))
 def test_tts_speaks_in_every_voice(studio: Studio, preset: VoicePreset) -> None:
     produced = studio.run("TTS", text=TEXT, voice_preset=preset)
-    speech, words = produced.files
+    speech, words, cues = produced.files
     sound, rate = samples(speech.path)
     assert (speech.path.name, speech.kind, speech.content_type) == ("speech.wav", "audio", "audio/wav")
     assert speech.duration_seconds == pytest.approx(len(sound) / rate)
     assert 2 < len(sound) / rate < 6
-    assert 20 * np.log10(np.sqrt(np.mean(sound**2))) == pytest.approx(PRESETS[preset].loudness, abs=2)
+    assert produced.engine["loudness_lufs"] == pytest.approx(-16, abs=0.5)
     assert np.abs(sound).max() < 0.9
+    assert (cues.kind, cues.content_type) == ("subtitles", "text/vtt")
     assert (words.kind, words.content_type) == ("data", "application/json")
-    assert produced.engine["name"] == "espeak-ng"
+    assert produced.engine["name"] == "espeak"
 
 
 def test_tts_tells_when_each_word_is_spoken(studio: Studio) -> None:
-    speech, file = studio.run("TTS", text=TEXT).files
+    speech, file, _ = studio.run("TTS", text=TEXT).files
     words = json.loads(file.path.read_text())["words"]
     assert [word["text"] for word in words] == TEXT.split()
     times = [time for word in words for time in (word["start"], word["end"])]
@@ -238,7 +239,7 @@ def test_tts_refuses_a_text_without_anything_to_say(studio: Studio) -> None:
 def test_tts_only_speaks_hostile_text(studio: Studio, text: str) -> None:
     sound, rate = samples(studio.run("TTS", text=text).files[0].path)
     assert len(sound) / rate > 0.3
-    assert sorted(path.name for path in studio.workdir.iterdir()) == ["speech.json", "speech.wav"]
+    assert sorted(path.name for path in studio.workdir.iterdir()) == ["speech.json", "speech.vtt", "speech.wav"]
 
 
 @pytest.mark.parametrize("markup", ["<break time='9ms'/>hello", "[[h@loU]]"])
@@ -259,9 +260,9 @@ def test_tts_speaks_past_a_nul(studio: Studio) -> None:
         ("RENDER", {"prompt": "x", "lora": "twins/me"}, "LoRA"),
         ("IMG2VID", {"image_url": PICTURE, "model": "svd"}, "svd"),
         ("TTS", {"text": "x", "model": "xtts"}, "xtts"),
-        ("TTS", {"text": "x", "reference_audio_url": "storage://uploads/me.wav"}, "clone"),
+        ("TTS", {"text": "x", "model": "kokoro"}, "models env kokoro"),
         ("LIPSYNC", {"video_url": PICTURE, "audio_url": PICTURE}, "Wav2Lip"),
-        ("TRAIN_TWIN", {"images": [PICTURE] * 3, "name": "me"}, "LoRA trainer"),
+        ("TRAIN_TWIN", {"images": [PICTURE] * 5, "name": "me"}, "cogvideox-5b"),
     ],
 )
 def test_what_this_worker_has_no_engine_for(studio: Studio, job_type: str, params: dict[str, Any], word: str) -> None:

@@ -341,3 +341,17 @@ async def test_a_data_folder_that_cannot_be_used_is_said_in_words(tmp_path: Path
             await asyncio.sleep(0.01)
     assert str(tmp_path) not in str(refused.value)
     await endpoint.aclose()
+
+
+async def test_a_worker_that_is_not_fit_says_why_and_takes_no_job(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    caplog.set_level(logging.WARNING)
+    endpoint = await opened(LocalEndpoint(tmp_path / "plane", 1, {"DATA_DIR": str(tmp_path / "file")}))
+    try:
+        job_id = await endpoint.run({"job_type": "TTS", "text": "hi"}, POLICY)
+        await until(lambda: "is not fit: store: Unfit: The store, folder" in caplog.text)
+        assert (await endpoint.status(job_id)).status is RemoteStatus.IN_QUEUE
+    finally:
+        await endpoint.aclose()

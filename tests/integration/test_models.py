@@ -18,7 +18,7 @@ async def test_models_are_listed_with_licence_and_needs(tmp_path: Path) -> None:
     async with served(tmp_path) as plane:
         listed = {model["id"]: model for model in (await plane.client.get("/models")).json()}
     cog, lips = listed["cogvideox-5b"], listed["wav2lip"]
-    assert (cog["job_types"], cog["default_for"]) == (["RENDER"], ["RENDER"])
+    assert cog["job_types"] == cog["default_for"] == ["RENDER", "TRAIN_TWIN"]
     assert cog["needs"] == {"gpu_gb": 33.0, "gpu_gb_off_loaded": 11.0, "disk_gb": 21.6}
     assert cog["video"]["longest_seconds"] > 60
     assert cog["video"]["profiles"].keys() == {"exact", "fast", "draft"}
@@ -29,7 +29,7 @@ async def test_models_are_listed_with_licence_and_needs(tmp_path: Path) -> None:
 async def test_the_default_is_one_setting_and_is_written_out(tmp_path: Path) -> None:
     async with served(tmp_path, model_render="svd") as plane:
         listed = {model["id"]: model for model in (await plane.client.get("/models")).json()}
-        assert (listed["svd"]["default_for"], listed["cogvideox-5b"]["default_for"]) == (["RENDER"], [])
+        assert (listed["svd"]["default_for"], listed["cogvideox-5b"]["default_for"]) == (["RENDER"], ["TRAIN_TWIN"])
         body = {"type": "RENDER", "params": {"prompt": "x"}}
         submitted = await plane.submit(body, **{"Idempotency-Key": "k"})
         job_id = submitted.json()["job_id"]

@@ -409,7 +409,7 @@ async def test_a_full_disk_is_said(build: Build, store: LocalStore) -> None:
     ("job_type", "params"),
     [
         ("LIPSYNC", {"video_url": GONE, "audio_url": GONE}),
-        ("TRAIN_TWIN", {"images": [GONE] * 3, "name": "me"}),
+        ("TRAIN_TWIN", {"images": [GONE] * 5, "name": "me"}),
         ("IMG2VID", {"image_url": GONE, "model": "svd"}),
         ("TTS", {"text": "hello", "reference_audio_url": GONE}),
     ],

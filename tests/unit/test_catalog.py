@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def test_every_file_is_a_model_and_every_default_is_clear() -> None:
         JobType.IMG2VID: "cogvideox-5b-i2v",
         JobType.TTS: "espeak",
         JobType.LIPSYNC: "wav2lip",
-        JobType.TRAIN_TWIN: None,
+        JobType.TRAIN_TWIN: "cogvideox-5b",
         JobType.EXPORT: None,
     }
     claimed = [kind for model in MODELS.values() for kind in model.default_for]
@@ -39,6 +40,13 @@ def test_what_must_not_be_sold_says_so() -> None:
     assert MODELS["cogvideox-5b"].licence.commercial == "register"
     assert MODELS["hunyuanvideo-1.5"].licence.regions_excluded == ("EU", "UK", "KR")
     assert all(model.licence.says for model in MODELS.values() if model.licence.commercial != "yes")
+
+
+def test_weights_are_pinned_to_a_commit() -> None:
+    sources = {model.id: model.source for model in MODELS.values() if model.engine == "diffusers" and model.source}
+    parts = {name: part.source for model in VIDEO if model.video for name, part in model.video.parts.items()}
+    loose = {name for name, source in (sources | parts).items() if not re.fullmatch("[0-9a-f]{40}", source.revision)}
+    assert loose == {"wan-2.1-i2v-14b"}, "its commit is not known to us: it is pinned when it is fetched"
 
 
 @pytest.mark.parametrize("model", VIDEO, ids=lambda model: model.id)
@@ -158,7 +166,7 @@ def test_a_model_without_ears_stands_behind_render_with_somebody_who_draws() -> 
 def test_an_owner_adds_and_replaces_models_with_files(tmp_path: Path) -> None:
     text = (FOLDER / "cogvideox-2b.toml").read_text(encoding="utf-8")
     (tmp_path / "mine.toml").write_text(text.replace('"cogvideox-2b"', '"mine"'), encoding="utf-8")
-    (tmp_path / "cogvideox-2b.toml").write_text(text.replace("disk_gb", f'revision = "{"a" * 40}"\ndisk_gb'))
+    (tmp_path / "cogvideox-2b.toml").write_text(re.sub('revision = ".*"', f'revision = "{"a" * 40}"', text))
     models = catalog(tmp_path)
     assert find("mine", models).title == "CogVideoX 2B"
     source = find("cogvideox-2b", models).source

@@ -15,7 +15,6 @@ from shared.catalog import catalog
 from shared.catalog.model import Model
 from shared.errors import EngineUnavailable
 
-MODEL = catalog()["cogvideox-5b"]
 COMMIT, OTHER = "a" * 40, "b" * 40
 
 
@@ -32,6 +31,9 @@ def weights(folder: Path, name: str = "model.safetensors", revision: str | None 
 def pinned(model: Model, revision: str) -> Model:
     assert model.source is not None
     return model.model_copy(update={"source": model.source.model_copy(update={"revision": revision})})
+
+
+MODEL = pinned(catalog()["cogvideox-5b"], "main")
 
 
 @pytest.fixture
@@ -64,8 +66,16 @@ def test_a_pinned_commit_takes_no_other(store: ModelStore) -> None:
     assert store.get(MODEL).revision == OTHER, "a branch takes what was fetched"
     weights(store.volume / MODEL.id, revision=COMMIT)
     assert store.get(pinned(MODEL, COMMIT)).place == "volume"
-    with pytest.raises(EngineUnavailable, match="models fetch cogvideox-5b"):
+    with pytest.raises(EngineUnavailable, match=r"here are of commit bbbbbbbb, .* names cccccccc: .*models fetch"):
         store.get(pinned(MODEL, "c" * 40))
+
+
+def test_another_commit_in_the_platforms_cache_is_named(store: ModelStore) -> None:
+    weights(store.cache / "models--zai-org--CogVideoX-5b" / "snapshots" / OTHER)
+    with pytest.raises(EngineUnavailable, match="here are of commit bbbbbbbb, and the catalog names aaaaaaaa"):
+        store.get(pinned(MODEL, COMMIT))
+    with pytest.raises(EngineUnavailable, match="are not on this worker"):
+        store.get(pinned(catalog()["svd"], COMMIT))
 
 
 def test_pickles_are_refused(store: ModelStore) -> None:

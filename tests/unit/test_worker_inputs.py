@@ -22,7 +22,7 @@ def test_names_the_first_field_of_each_address() -> None:
 
 
 def test_finds_lists_and_optional_fields() -> None:
-    images = [f"storage://uploads/{n}.jpg" for n in range(3)]
+    images = [f"storage://uploads/{n}.jpg" for n in range(5)]
     assert references(parse_params("TRAIN_TWIN", {"images": images, "name": "ada"})) == {
         image: f"images[{n}]" for n, image in enumerate(images)
     }

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from gpu_worker.progress import MOST_PREVIEW_BYTES, ProgressSender, SdkUpdate
-from shared.wire import Progress
+from gpu_worker.progress import ProgressSender, SdkUpdate
+from shared.wire import MOST_PREVIEW_BYTES, Progress
 
 FIRST = Progress(job_id="j1", attempt=1, run=1, seq=0, stage="started", progress=0)
 
@@ -146,3 +146,14 @@ async def test_a_canceled_job_does_not_wait() -> None:
     async with asyncio.timeout(10):
         with pytest.raises(asyncio.CancelledError):
             await working
+
+
+async def test_through_the_sdk_the_preview_is_in_every_message_for_only_the_newest_is_seen() -> None:
+    updates: list[dict[str, Any]] = []
+    async with sender_to(None, updates.append) as sender:
+        sender.preview(b"jpeg")
+        sender.within(5, 95)("denoising", 50)
+        await eventually(lambda: len(updates) == 1)
+        sender.within(5, 95)("denoising", 60)
+        await eventually(lambda: len(updates) == 2)
+    assert [update["preview"] for update in updates] == ["anBlZw=="] * 2

@@ -13,7 +13,7 @@ from shared.catalog import Catalog, catalog, default_for, find
 from shared.catalog.model import Model
 from shared.catalog.rules import Clip, VideoParams, check, plan_for
 from shared.errors import EngineUnavailable, NotFound
-from shared.job_types import JobType, RenderParams
+from shared.job_types import JobType, RenderParams, TrainTwinParams
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ def chosen(job_type: JobType, named: str | None, settings: WorkerSettings) -> Mo
         JobType.IMG2VID: settings.model_img2vid,
         JobType.TTS: settings.model_tts,
         JobType.LIPSYNC: settings.model_lipsync,
+        JobType.TRAIN_TWIN: settings.model_train_twin,
     }.get(job_type)
     wanted, models = named or by_setting, catalog(settings.model_catalog_dir)
     try:
@@ -47,7 +48,9 @@ def chosen(job_type: JobType, named: str | None, settings: WorkerSettings) -> Mo
     return model
 
 
-def check_here(job_type: JobType, params: VideoParams, model: Model, settings: WorkerSettings) -> None:
+def check_here(
+    job_type: JobType, params: VideoParams | TrainTwinParams, model: Model, settings: WorkerSettings
+) -> None:
     """Raise Refused for what the model can never do, EngineUnavailable for what is plainly missing here.
 
     Cheap enough for the process that must not load torch: whether the GPU answers is seen when the job runs.
@@ -64,7 +67,9 @@ def check_here(job_type: JobType, params: VideoParams, model: Model, settings: W
             store.require(needed)
 
 
-def ready(params: VideoParams, model: Model, settings: WorkerSettings, model_dir: Path | None) -> Ready:
+def ready(
+    params: VideoParams | TrainTwinParams, model: Model, settings: WorkerSettings, model_dir: Path | None
+) -> Ready:
     """Find the device and every weight a job needs, fetching what is missing where the owner allowed that.
 
     Raises EngineUnavailable, saying what is missing, and BadWeights for what is damaged.
@@ -79,8 +84,10 @@ def ready(params: VideoParams, model: Model, settings: WorkerSettings, model_dir
     return Ready(model, device, models, {one.id: store.get(one) for one in needed})
 
 
-def _all_models(model: Model, params: VideoParams, models: Catalog) -> list[Model]:
+def _all_models(model: Model, params: VideoParams | TrainTwinParams, models: Catalog) -> list[Model]:
     """The models of the clip's shots, and the one that draws the first picture where none is given."""
+    if isinstance(params, TrainTwinParams):
+        return [model]
     clip: Clip = plan_for(params, model, models)
     first = first_picture_of(model, models) if isinstance(params, RenderParams) else None
     return list({one.id: one for one in (*([first] if first else []), *(shot.model for shot in clip.shots))}.values())

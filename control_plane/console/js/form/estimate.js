@@ -23,11 +23,11 @@ export function useEstimate(body) {
 
 export function Estimate({ estimate }) {
   const isFree = estimate && estimate.usd_per_second === 0;
-  return html`<dl class="estimate" aria-live="polite">
+  return html`<div class="estimate" aria-live="polite"><dl>
     <div><dt>Time</dt><dd class="num">${estimate ? range(estimate.low_seconds, estimate.high_seconds) : "–"}</dd></div>
     <div><dt>Cost</dt><dd class="num">${!estimate ? "–" : isFree ? "free" : estimate.low_usd === estimate.high_usd ? usd(estimate.low_usd) : `${usd(estimate.low_usd)} – ${usd(estimate.high_usd)}`}</dd></div>
-    <p class="tiny faint num">${!estimate ? "Fill in what is needed to see an estimate."
+    </dl><p class="tiny faint num">${!estimate ? "Fill in what is needed to see an estimate."
       : `${estimate.basis === "history" ? `From your last ${estimate.samples} of these.` : "A first guess: after five of these it is from your own."} ${
         isFree ? "It runs on this machine." : `At most ${usd(estimate.worst_case_usd)}, which is reserved while it runs.`}`}</p>
-  </dl>`;
+  </div>`;
 }

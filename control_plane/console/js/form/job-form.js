@@ -44,18 +44,18 @@ export function JobForm({ type, query }) {
       go(to.job(made.job_id));
     } catch (trouble) { setSending((now) => ({ ...now, busy: false, error: trouble })); }
   }
-  const shown = (pick) => (fields ?? []).filter(pick).map((field) => html`<${Field} key=${field.name} field=${field} type=${type}
+  const shown = (pick) => fields.filter(pick).map((field) => html`<${Field} key=${field.name} field=${field} type=${type}
     value=${params[field.name]} wrong=${wrong[field.name]} onChange=${set(field.name)} />`);
   const isFirst = (field) => field.required || FIRST.has(field.name);
   return html`<div class="page">
     <${PageHead} title=${TYPES[type].verb} about=${TYPES[type].about}><a class="button plain" href=${to.create()}>Another type</a><//>
     <${Trouble} error=${error} again=${again} />
-    <form class="job-form" onSubmit=${submit}>
+    ${fields ? html`<form class="job-form" onSubmit=${submit}>
       <div class="panel stack">
         ${PRESETS[type] ? html`<div class="row" role="group" aria-label="Presets">${PRESETS[type].map(([name, values]) => html`<button key=${name} type="button"
           class="chip" onClick=${() => setParams((now) => ({ ...now, ...values }))}>${name}</button>`)}</div>` : null}
         ${shown(isFirst)}
-        ${fields?.some((field) => !isFirst(field)) ? html`<details class="more" open=${Boolean(from)}><summary><${Icon} name="right" />More options</summary>
+        ${fields.some((field) => !isFirst(field)) ? html`<details class="more" open=${Boolean(from)}><summary><${Icon} name="right" />More options</summary>
           <div class="stack pairs">${shown((field) => !isFirst(field))}</div></details>` : null}
       </div>
       <aside class="panel stack submit">
@@ -64,7 +64,7 @@ export function JobForm({ type, query }) {
         <button class="button main wide" disabled=${sending.busy || !body}>${sending.busy ? "Submitting…" : "Submit"}</button>
         ${sending.error && !Object.keys(wrong).length ? html`<p class="note bad" role="alert"><${Icon} name="warn" /><span>${sending.error.message}</span></p>` : null}
       </aside>
-    </form>
+    </form>` : html`<div class="job-form" aria-hidden="true"><div class="panel pending"></div></div>`}
   </div>`;
 }
 
@@ -76,6 +76,7 @@ function bodyOf(type, fields, params, envelope) {
     if (kind === "images" ? (value?.length ?? 0) < fewest : required && (value === null || value === undefined || value === "")) return null;
     if (value !== null && value !== undefined && value !== "") given[name] = kind === "json" ? asJson(value) : value;
   }
+  if (type === "EXPORT" && !given.clips && !given.tracks) return null;
   const { name, max_cost_usd, priority } = envelope;
   return { type, params: given, ...(name ? { labels: { name } } : {}), ...(max_cost_usd ? { max_cost_usd } : {}), ...(priority ? { priority } : {}) };
 }

@@ -12,6 +12,8 @@ import { isOver, loadJob, useJob, useLive } from "../live.js";
 import { to } from "../routes.js";
 import { TYPES, titleOf } from "../words.js";
 
+const LOOK_MS = 3000; // the preview, the cost so far and the time left are not in events
+
 export function JobPage({ id }) {
   const job = useJob(id);
   const connection = useLive((state) => state.connection);
@@ -21,8 +23,13 @@ export function JobPage({ id }) {
     loadJob(id, stop.signal).then(() => setError(null), (wrong) => stop.signal.aborted || setError(wrong));
     return () => stop.abort();
   }, [id, job?.status, job?.attempts, connection === "live"]);
-  if (!job && error?.status === 404 || error?.status === 422)
-    return html`<div class="page"><${Empty} icon="search" title="There is no such job" action=${html`<a class="button" href=${to.jobs()}>All jobs</a>`}>
+  useEffect(() => {
+    if (job?.status !== "RUNNING") return undefined;
+    const timer = setInterval(() => document.hidden || loadJob(id).catch(() => {}), LOOK_MS);
+    return () => clearInterval(timer);
+  }, [id, job?.status]);
+  if (!job && [404, 422].includes(error?.status))
+    return html`<div class="page"><${Empty} top icon="search" title="There is no such job" action=${html`<a class="button" href=${to.jobs()}>All jobs</a>`}>
       It may have been deleted, with its outputs.<//></div>`;
   if (!job?.params) return html`<div class="page"><${Trouble} error=${error} /><h1 class="hidden-text">Job</h1></div>`;
   return html`<div class="page">

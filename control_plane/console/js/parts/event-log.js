@@ -7,6 +7,7 @@ const LONGEST = 1000;
 
 export function EventLog({ job }) {
   const [events, setEvents] = useState([]);
+  const [isOpen] = useState(!isOver(job)); // it does not shut when the job ends under somebody's eyes
   useEffect(() => {
     const stop = new AbortController();
     const known = new Map();
@@ -19,7 +20,7 @@ export function EventLog({ job }) {
     return () => { stop.abort(); quiet(); };
   }, [job.job_id]);
   const lines = events.filter((event, n) => n === 0 || words(event) !== words(events[n - 1]));
-  return html`<section class="panel" aria-label="Log"><details class="more log" open=${!isOver(job)}>
+  return html`<section class="panel" aria-label="Log"><details class="more log" open=${isOpen}>
     <summary><h2>Log</h2><span class="tiny faint num">${lines.length} entries</span></summary>
     <ol tabindex="0" aria-label="Events">${lines.map((event) => html`<li key=${event.id}>
       <span class="faint num">${event.data.progress}%</span><span class="break">${words(event)}</span></li>`)}</ol>

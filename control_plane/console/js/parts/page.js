@@ -9,8 +9,9 @@ export function PageHead({ title, about, children }) {
   </header>`;
 }
 
-export function Empty({ icon, title, children, action }) {
-  return html`<div class="empty"><${Icon} name=${icon} /><h2>${title}</h2><p>${children}</p>${action}</div>`;
+/** `top` where it is all there is on the page. */
+export function Empty({ icon, title, children, action, top = false }) {
+  return html`<div class="empty"><${Icon} name=${icon} />${top ? html`<h1>${title}</h1>` : html`<h2>${title}</h2>`}<p>${children}</p>${action}</div>`;
 }
 
 export function Trouble({ error, again }) {

@@ -14,7 +14,7 @@ export function AddMenu({ main = false }) {
     <button class=${`button ${main ? "main" : ""}`} onClick=${() => files.current.click()}><${Icon} name="plus" />Add files</button>
     <input ref=${files} class="hidden-text" type="file" multiple tabindex="-1" aria-label="Clips" accept="video/*,image/*,audio/*"
       onChange=${(event) => { addFiles([...event.target.files]); event.target.value = ""; }} />
-    <button class="button" aria-expanded=${open} onClick=${() => setOpen(!open)}><${Icon} name="gallery" />From your jobs</button>
+    <button class="button" aria-expanded=${open} onClick=${() => setOpen(!open)}><${Icon} name="gallery" />From jobs</button>
     ${open ? html`<${Shelf} close=${() => setOpen(false)} />` : null}
   </div>`;
 }

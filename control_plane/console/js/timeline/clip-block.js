@@ -30,7 +30,7 @@ export function ClipBlock({ spot, index, pps, source, isChosen, spots, aim }) {
       ${isUp ? html`<span class="up"><i style=${{ transform: `scaleX(${source.share})` }}></i></span>` : null}
     </button>
     ${isChosen ? ["start", "end"].map((edge) => html`<${Edge} key=${edge} edge=${edge} clip=${clip} source=${source} pps=${pps} />`) : null}
-    ${spots[index + 1] ? html`<button class=${`joint ${clip.transition ? "on" : ""}`} title=${clip.transition ? clip.transition.type.replaceAll("_", " ") : "Cut"}
+    ${spots[index + 1] ? html`<button class=${`joint ${clip.transition ? "on" : ""}`} style=${{ right: `${overlap * pps / 2 - 13}px` }} title=${clip.transition ? clip.transition.type.replaceAll("_", " ") : "Cut"}
       aria-label=${`After clip ${index + 1}: ${clip.transition ? `${clip.transition.type.replaceAll("_", " ")}, ${seconds(overlap)}` : "a cut"}`}
       onClick=${() => { choose(clip.id); openPanel("clip", "transition"); }}><${Icon} name=${clip.transition ? "spark" : "plus"} /></button>` : null}
   </li>`;
@@ -58,6 +58,13 @@ function Edge({ edge, clip, source, pps }) {
     aria-valuemin="0" aria-valuemax=${source?.seconds ?? 600} aria-valuetext=${clock(value, true)} onPointerDown=${pull} onKeyDown=${onKey}></span>`;
 }
 
+/** The click that ends a drag chooses nothing. */
+function swallowClick(handle) {
+  const swallow = (click) => click.stopImmediatePropagation();
+  handle.addEventListener("click", swallow, { capture: true, once: true });
+  setTimeout(() => handle.removeEventListener("click", swallow, { capture: true }));
+}
+
 /** Moves a clip among the others while the pointer is down; a short press stays a click. */
 function drag(event, block, clip, spots, pps, aim) {
   if (event.button !== 0 || (event.pointerType === "touch" && desk.get().chosen !== clip.id)) return;
@@ -69,7 +76,7 @@ function drag(event, block, clip, spots, pps, aim) {
     block.classList.remove("carried");
     block.style.translate = "";
     aim(null);
-    if (index !== null) addEventListener("click", (click) => { click.stopPropagation(); click.preventDefault(); }, { capture: true, once: true });
+    if (index !== null) swallowClick(handle);
   };
   handle.onpointermove = (now) => {
     const by = now.clientX - from;

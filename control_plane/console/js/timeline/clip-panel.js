@@ -10,7 +10,7 @@ const named = (...names) => Object.fromEntries(names.map((name) => [name, name.c
 const TRANSITIONS = { "": "Cut", ...named("crossfade", "fade_black", "fade_white", "dissolve", "zoom", "wipe_left", "wipe_right", "wipe_up", "wipe_down",
   "slide_left", "slide_right", "slide_up", "slide_down", "circleopen", "pixelize", "radial", "smoothleft", "hblur") };
 const MOTIONS = { "": "None", ...named("zoom_in", "zoom_out", "pan_left", "pan_right", "pan_up", "pan_down", "ken_burns") };
-const FITS = { "": "As the output says", contain: "All of it, with bars", cover: "All of the frame, edges cut", blur: "Bars filled with itself" };
+const FITS = { "": "As in Output", contain: "All of it, with bars", cover: "All of the frame, edges cut", blur: "Bars filled with itself" };
 
 export function ClipPanel() {
   const { film, sources, chosen } = useStore(desk);

@@ -31,7 +31,7 @@ export function RenderBar() {
   return html`
     <p class="foresight small num" role="status">${error?.fields.length ? html`<span class="wrong-words">${error.message}</span>`
       : left ? `${left === 1 ? "One file is" : `${left} files are`} being uploaded`
-      : estimate && body ? html`${range(estimate.low_seconds, estimate.high_seconds)} · ${estimate.usd_per_second ? `${usd(estimate.low_usd)} – ${usd(estimate.high_usd)}` : "free"}` : ""}</p>
+      : estimate && body ? html`Takes ${range(estimate.low_seconds, estimate.high_seconds)} · ${estimate.usd_per_second ? `${usd(estimate.low_usd)} – ${usd(estimate.high_usd)}` : "free"}` : ""}</p>
     <div class="row">
       ${film.clips.length ? html`<button class="button plain" onClick=${clear}>New film</button>` : null}
       <button class="button" disabled=${!isReady || busy} onClick=${makePreview}><${Icon} name="play" />True preview</button>

@@ -21,9 +21,10 @@ let isRestored = false;
 export function TimelinePage({ query }) {
   const { film } = useStore(desk);
   const [over, setOver] = useState(false);
+  const [ready, setReady] = useState(isRestored && !query.get("from"));
   const from = query.get("from");
   useEffect(() => {
-    open(from).catch((error) => say(error.message));
+    open(from).catch((error) => say(error.message)).then(() => setReady(true));
     const quiet = keepDraft();
     const onKey = (event) => keysOf(event);
     addEventListener("keydown", onKey);
@@ -43,7 +44,7 @@ export function TimelinePage({ query }) {
       <${RenderBar} />
     </header>
     <div class="desk-top"><${Monitor} /><${Panels} /></div>
-    ${film.clips.length ? html`<div class="desk-strip"><${Tools} /><${Strip} /></div>` : html`<${Start} />`}
+    ${!ready ? html`<div class="desk-strip pending" aria-hidden="true"></div>` : film.clips.length ? html`<div class="desk-strip"><${Tools} /><${Strip} /></div>` : html`<${Start} />`}
   </div>`;
 }
 
