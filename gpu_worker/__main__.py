@@ -1,11 +1,15 @@
-"""`python -m gpu_worker models list | show <id> | fetch <id>… | where <id>`: the models on this machine."""
+"""`python -m gpu_worker doctor`: is this machine fit? `models list | show | fetch | where | convert | env`: what is here."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from gpu_worker.engines.speech.environment import make
+from gpu_worker.fitness import examine
+from gpu_worker.models.convert import convert
 from gpu_worker.models.fetch import fetch
 from gpu_worker.models.store import ModelStore, open_models
 from gpu_worker.settings import WorkerSettings, hub_access
@@ -19,21 +23,34 @@ _GB = 10**9
 def main() -> int:
     """Do what the command line says; 0 when that worked."""
     parser = argparse.ArgumentParser(prog="python -m gpu_worker")
-    models = (
-        parser.add_subparsers(required=True)
-        .add_parser("models", help="weights on this machine")
-        .add_subparsers(dest="verb", required=True)
-    )
+    rooms = parser.add_subparsers(dest="room", required=True)
+    rooms.add_parser("doctor", help="is this machine fit for jobs, and what is missing?")
+    models = rooms.add_parser("models", help="weights on this machine").add_subparsers(dest="verb", required=True)
     models.add_parser("list", help="every model, and which are here")
     for verb, what in (("show", "all about one model"), ("where", "its folder"), ("fetch", "bring weights here")):
         models.add_parser(verb, help=what).add_argument("ids", nargs="+" if verb == "fetch" else 1, metavar="id")
+    pickles = models.add_parser("convert", help="make safetensors of checkpoints you have, without running them")
+    pickles.add_argument("ids", nargs=1, metavar="id")
+    pickles.add_argument("files", nargs="+", type=Path, metavar="file")
+    models.add_parser("env", help="make the environment of a speech engine").add_argument("engine")
     asked = parser.parse_args()
     settings = WorkerSettings()
     try:
+        if asked.room == "doctor":
+            return doctor(settings)
         return Models(open_models(settings), catalog(settings.model_catalog_dir)).do(asked)
     except RushesError as error:
         print(error.message, file=sys.stderr)  # noqa: T201 - this is a command
         return 1
+
+
+def doctor(settings: WorkerSettings) -> int:
+    """Say how every check came out; 1 when a worker would not start here."""
+    unfit = False
+    for finding in examine(settings):
+        say(str(finding))
+        unfit |= finding.verdict == "unfit"
+    return int(unfit)
 
 
 class Models:
@@ -51,6 +68,12 @@ class Models:
                 return self.show(find(asked.ids[0], self._models))
             case "where":
                 say(str(self._store.require(find(asked.ids[0], self._models)).folder))
+                return 0
+            case "env":
+                say(f"{asked.engine} has its environment: {make(asked.engine, WorkerSettings())}")
+                return 0
+            case "convert":
+                self.convert(find(asked.ids[0], self._models), asked.files)
                 return 0
             case _:
                 chosen = [find(name, self._models) for name in asked.ids]
@@ -93,6 +116,15 @@ class Models:
         endpoint, token = hub_access()
         found = fetch(model, self._store, _progress, endpoint=endpoint, token=token)
         say(f"{model.id} is at {found.folder}, commit {found.revision}")
+
+    def convert(self, model: Model, files: Sequence[Path]) -> None:
+        """Put the weights of checkpoints into the model's folder."""
+        folder = self._store.target() / model.id
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            target = folder / f"{file.stem}.safetensors"
+            convert(file, target, model.id)
+            say(f"{target}: {_bytes_in(folder) / _GB:.2f} GB in its folder now")
 
 
 def _progress(file: str, done: int, total: int) -> None:

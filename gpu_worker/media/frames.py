@@ -6,6 +6,7 @@ import logging
 import subprocess
 import tempfile
 from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -30,11 +31,11 @@ _COLOUR = ["-vf", f"scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,set
 class FrameEncoder:
     """`with FrameEncoder(path, width, height, fps) as film: film.write(frame)`, then `film.produced()`.
 
-    Both sides are even pixel counts. Leaving the block finishes the file; leaving it by an exception ends ffmpeg and
-    removes what was written. Raises EngineFailed when ffmpeg stops.
+    Both sides are even pixel counts; `fps` may be a fraction such as 30000/1001. Leaving the block finishes the file;
+    leaving it by an exception ends ffmpeg and removes what was written. Raises EngineFailed when ffmpeg stops.
     """
 
-    def __init__(self, path: Path, width: int, height: int, fps: int) -> None:
+    def __init__(self, path: Path, width: int, height: int, fps: int | Fraction) -> None:
         self._path, self._width, self._height, self._fps = path, width, height, fps
         self._frames = 0
 
@@ -68,7 +69,13 @@ class FrameEncoder:
     def produced(self) -> ProducedFile:
         """The finished file and its measures."""
         return ProducedFile(
-            self._path, "video", "video/mp4", self._width, self._height, self._frames / self._fps, float(self._fps)
+            self._path,
+            "video",
+            "video/mp4",
+            self._width,
+            self._height,
+            float(self._frames / self._fps),
+            float(self._fps),
         )
 
     def __exit__(

@@ -1,4 +1,4 @@
-"""Brings weights from the Hugging Face hub: safetensors alone, at one commit, whole or not at all.
+"""Brings weights from the Hugging Face hub: safetensors alone (or made of pickles), at one commit, whole or not at all.
 
 The commit that a branch stands at is written down beside the files, and that is what results name from then on.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gpu_worker.models.convert import convert_all
 from gpu_worker.models.files import PICKLES, BadWeights, check_folder, only_pickles
 from gpu_worker.models.store import NOTE, ModelStore, Weights
 from shared.catalog.model import Model, Source
@@ -71,6 +72,8 @@ def fetch(
     draft = target.with_name(f"{model.id}.partial")
     _check_room(draft, sum(listing.size for listing in listings.values()), model)
     _Fetching(hub, say, listings).run(draft)
+    if model.source.pickled:
+        convert_all(draft, model.id)
     check_folder(draft, model.id)
     note = {name: {"repo": it.repo, "revision": it.revision} for name, it in listings.items()}
     (draft / NOTE).write_text(json.dumps(note["."] | {"parts": note}, indent=1), encoding="utf-8")
@@ -128,6 +131,8 @@ class _Hub:
             raise self._failed(source.repo, trouble) from trouble
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
         wanted = {file: size for file, size in sizes.items() if any(fnmatch.fnmatch(file, p) for p in source.files)}
+        if source.pickled and wanted:
+            return Listing(source.repo, str(info.sha), wanted)
         kept = {file: size for file, size in wanted.items() if not file.endswith(PICKLES)}
         if not any(file.endswith(".safetensors") for file in kept):
             raise (

@@ -33,7 +33,8 @@ def check_folder(folder: Path, name: str) -> None:
 def only_pickles(name: str) -> BadWeights:
     """The refusal of weights that nobody should open."""
     return BadWeights(
-        f"The weights of {name} are pickles, which can run code when they are opened: only safetensors are used here."
+        f"The weights of {name} are pickles, which can run code when they are opened: only safetensors are used here. "
+        f"python -m gpu_worker models convert {name} <file> makes them of it without running it."
     )
 
 

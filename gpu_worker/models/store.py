@@ -48,7 +48,7 @@ class ModelStore:
         found = self.find(model)
         if found is None:
             raise EngineUnavailable(
-                f"The weights of {model.id} are not on this worker: python -m gpu_worker models fetch {model.id}"
+                f"The weights of {model.id} {self._why_not(model)}: python -m gpu_worker models fetch {model.id}"
             )
         return found
 
@@ -63,12 +63,22 @@ class ModelStore:
         """Where fetched weights go: the volume where there is one, for the next worker to find, else the folder."""
         return self.volume if self.volume.parent.is_dir() else self.folder
 
+    def _why_not(self, model: Model) -> str:
+        here = [noted_revision(root / model.id) for root in (self.folder, self.image, self.volume)]
+        if model.source:
+            here += [path.name for path in sorted(self._repo(model.source).glob("snapshots/*"))]
+        other = next((commit for commit in here if commit), None)
+        if other is None or model.source is None:
+            return "are not on this worker"
+        return f"here are of commit {other[:8]}, and the catalog names {model.source.revision[:8]}"
+
     def _found(self, model: Model) -> Iterator[Weights]:
         if model.source is None:
             return
         yield from self._in(self.folder, "folder", model)
         yield from self._in(self.image, "image", model)
-        yield from self._cached(model, model.source)
+        # What is cached as it was published is no use where that is pickles.
+        yield from self._cached(model, model.source) if not model.source.pickled else ()
         yield from self._in(self.volume, "volume", model)
 
     def _in(self, root: Path, place: Place, model: Model) -> Iterator[Weights]:
@@ -87,9 +97,11 @@ class ModelStore:
         if snapshot and len(parts) == len(sources):
             yield Weights(snapshot, snapshot.name, "cache", parts)
 
+    def _repo(self, source: Source) -> Path:
+        return self.cache / f"models--{source.repo.replace('/', '--')}"
+
     def _snapshot(self, source: Source) -> Path | None:
-        repo = self.cache / f"models--{source.repo.replace('/', '--')}"
-        commit = source.revision
+        repo, commit = self._repo(source), source.revision
         if not _COMMIT.fullmatch(commit):
             try:
                 commit = (repo / "refs" / commit).read_text(encoding="utf-8").strip()

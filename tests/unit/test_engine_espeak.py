@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from gpu_worker.engines.espeak import PRESETS, timed_words
+from gpu_worker.engines.speech.sidecars.espeak import MANNERS, timed_words
 from shared.job_types import VoicePreset
 
 
@@ -35,6 +35,6 @@ def test_a_mark_inside_quotes_or_on_a_space_belongs_to_the_word_before() -> None
 
 @pytest.mark.parametrize("preset", get_args(VoicePreset))
 def test_every_preset_stays_within_what_espeak_can_speak(preset: VoicePreset) -> None:
-    rate = PRESETS[preset].rate
+    rate = MANNERS[preset].rate
     assert round(0.5 * rate) >= 80
     assert round(2.0 * rate) <= 450

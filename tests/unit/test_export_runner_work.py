@@ -9,11 +9,17 @@ from pathlib import Path
 import pytest
 
 from gpu_worker.context import Checkpoints
+from gpu_worker.media.probe import MediaInfo
+from gpu_worker.timeline.film import Film, Shot, Source
+from gpu_worker.timeline.pictures import chunks
 from gpu_worker.timeline.runner import hardware
-from gpu_worker.timeline.runner.hardware import encoder_for
+from gpu_worker.timeline.runner.files import files_of
+from gpu_worker.timeline.runner.hardware import decoded_by_card, encoder_for
 from gpu_worker.timeline.runner.keep import WORTH_KEEPING_SECONDS, Keeper
 from gpu_worker.timeline.runner.packets import _entries, _is_fresh_start
+from gpu_worker.timeline.runner.picture import chunk_arguments
 from gpu_worker.timeline.runner.progress import Meter, Stopped
+from shared.timeline import Clip, Output
 
 UNITS = {"parameters": b"\x67", "recovery": b"\x06", "fresh": b"\x65", "plain": b"\x41"}
 
@@ -81,14 +87,19 @@ def test_parts_are_taken_over_whole_or_not_at_all(tmp_path: Path) -> None:
 
 @pytest.fixture
 def fake_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Lists NVENC, and encodes with it only where the file `card` is."""
+    """Works only where the file `card` is, and then encodes anything and decodes H.264 by the card."""
     program = tmp_path / "ffmpeg"
-    program.write_text(f'#!/bin/sh\ncase "$*" in *-encoders*) echo h264_nvenc;; *) test -e {tmp_path}/card;; esac\n')
+    program.write_text(
+        f"#!/bin/sh\ntest -e {tmp_path}/card || exit 1\n"
+        'case "$*" in *"-hwaccel cuda"*"-f h264 "*) cat >/dev/null;; *-hwaccel*) exit 1;; *) echo coded;; esac\n'
+    )
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setattr(hardware, "ffmpeg_path", lambda: program)
-    hardware._works.cache_clear()
+    for tried in (hardware._encodes, hardware._decodes):
+        tried.cache_clear()
     yield program
-    hardware._works.cache_clear()
+    for tried in (hardware._encodes, hardware._decodes):
+        tried.cache_clear()
 
 
 def test_an_encoder_that_is_listed_and_fails_is_not_used(fake_ffmpeg: Path) -> None:
@@ -100,6 +111,31 @@ def test_the_card_is_used_where_it_works_and_is_wanted(fake_ffmpeg: Path) -> Non
     assert encoder_for("h264", hardware=True) == "h264_nvenc"
     assert encoder_for("h264", hardware=False) == "libx264"
     assert encoder_for("vp9", hardware=True) == "libvpx-vp9", "cards do not write it"
+
+
+def _of(codec: str, hardware: str) -> Film:
+    media = MediaInfo("video", "mov", 1.0, 320, 180, 30.0, video_codec=codec, video_stream=0)
+    shot = Shot(Source(Path("a.mp4"), media), Clip(url="storage://uploads/a.mp4"), 0.0, 1.0, 30)
+    return Film(320, 180, 30, (shot,), output=Output.model_validate({"hardware": hardware}))
+
+
+def test_the_card_decodes_what_a_trial_of_it_decoded(fake_ffmpeg: Path) -> None:
+    assert decoded_by_card(_of("h264", "auto")) == frozenset()
+    hardware._encodes.cache_clear()
+    fake_ffmpeg.with_name("card").touch()
+    assert decoded_by_card(_of("h264", "auto")) == {"h264"}
+    assert decoded_by_card(_of("h264", "off")) == frozenset(), "not wanted"
+    assert decoded_by_card(_of("hevc", "auto")) == frozenset(), "its trial fails"
+    assert decoded_by_card(_of("mpeg2video", "auto")) == frozenset(), "not tried"
+
+
+def test_only_what_the_card_decodes_is_given_to_it() -> None:
+    film = _of("h264", "auto")
+    (chunk,) = chunks(film)
+    for card, given in ((frozenset({"h264"}), True), (frozenset({"hevc"}), False)):
+        made = chunk_arguments(film, chunk, None, [file.picture for file in files_of(film) if file.picture], 1, card)
+        before = made[: made.index("-i")]
+        assert (before[before.index("-hwaccel") + 1] == "cuda" if "-hwaccel" in before else False) is given
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from gpu_worker.timeline.pictures.chunks import chunks
 from gpu_worker.timeline.pictures.cube import LUT_FILE, write_lut
+from gpu_worker.timeline.pictures.footage import NONE, Codecs
 from gpu_worker.timeline.pictures.graph import FONT_FOLDER, chunk_stream
 
-__all__ = ["FONT_FOLDER", "LUT_FILE", "chunk_stream", "chunks", "write_lut"]
+__all__ = ["FONT_FOLDER", "LUT_FILE", "NONE", "Codecs", "chunk_stream", "chunks", "write_lut"]

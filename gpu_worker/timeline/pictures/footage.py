@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gpu_worker.media.graph import Option, Stream, apply, open_source
+from gpu_worker.media.probe import MediaInfo
 from gpu_worker.timeline.film import Shot, Source
 
 # Sources often have their frames exactly between two of the film's, and Matroska rounds times to milliseconds: this
@@ -18,6 +19,9 @@ from gpu_worker.timeline.film import Shot, Source
 PHASE_SECONDS = 0.0008
 # So fine that one frame of any source is at least one tick.
 _TICKS_PER_FRAME = 100_000
+Codecs = frozenset[str]
+"""What the graphics card decodes."""
+NONE: Codecs = frozenset()
 # Filters that look back want a picture before the first; AVI seeks to the nearest of its frames, earlier or later.
 _LOOK_BACK_SECONDS = 0.5
 
@@ -51,13 +55,13 @@ def stretch(shot: Shot, first: int, frames: int) -> Stretch:
 
 
 def footage(
-    shot: Shot, source: Source, first: int, frames: int, fps: int, threads: int, framed: Callable[[Stream], Stream]
+    shot: Shot, source: Source, first: int, frames: int, fps: int, card: Codecs, framed: Callable[[Stream], Stream]
 ) -> Stream:
     """Frames `first` … of the shot as `framed` makes them; exactly `frames`, their times `first`, … in 1/fps."""
     part = stretch(shot, first, frames)
     if source.media.kind == "image":
-        return _numbered(_still(framed(_opened(source, 0.0, threads)), frames, fps), first)
-    stream = _held(framed(_moving(shot, source, part, fps, threads)), part.frames)
+        return _numbered(_still(framed(_opened(source, 0.0, card)), frames, fps), first)
+    stream = _held(framed(_moving(shot, source, part, fps, card)), part.frames)
     if is_reversed(shot):
         stream = apply(stream, "reverse")
     if part.extra > 0:
@@ -71,9 +75,9 @@ def is_reversed(shot: Shot) -> bool:
     return shot.clip is not None and shot.clip.reverse
 
 
-def _moving(shot: Shot, source: Source, part: Stretch, fps: int, threads: int) -> Stream:
+def _moving(shot: Shot, source: Source, part: Stretch, fps: int, card: Codecs) -> Stream:
     speed = shot.clip.speed if shot.clip else 1.0
-    stream = _opened(source, shot.start + part.first * speed / fps, threads)
+    stream = _opened(source, shot.start + part.first * speed / fps, card)
     if source.media.interlaced:
         stream = apply(stream, "bwdif", mode="send_frame", deint="interlaced")
     rate = fps / speed
@@ -89,7 +93,7 @@ def _at_rate(stream: Stream, fps: int) -> Stream:
     return apply(stream, "fps", fps=fps, start_time=0, round="up", eof_action="pass")
 
 
-def _opened(source: Source, start: float, threads: int) -> Stream:
+def _opened(source: Source, start: float, card: Codecs) -> Stream:
     # The picture on show at `start` may have come long before (screen recordings): nothing after the key frame is cut.
     looks_back = source.media.interlaced or source.media.container == "avi"
     start -= _LOOK_BACK_SECONDS if looks_back else PHASE_SECONDS
@@ -99,7 +103,14 @@ def _opened(source: Source, start: float, threads: int) -> Stream:
         seek = {"ss": f"{start:.6f}", "noaccurate_seek": None}
     # copyts is no option of the input, but every graph that opens sources this way needs it.
     times: dict[str, Option] = {"copyts": None, "start_at_zero": None}
-    return open_source(source.path, source.media, "video", **times, **seek, **({"threads": threads} if threads else {}))
+    return open_source(source.path, source.media, "video", **times, **seek, **_decoder(source.media, card))
+
+
+def _decoder(media: MediaInfo, card: Codecs) -> dict[str, Option]:
+    # A chunk has one decoder at work at a time: threads of their own cost memory and CPU time.
+    is_hers = media.kind == "video" and media.video_codec in card and not media.alpha
+    # What the card decodes comes back to main memory, the same to the bit, and no filter need know.
+    return {"threads": 1, **({"hwaccel": "cuda"} if is_hers else {})}
 
 
 def _held(stream: Stream, frames: int) -> Stream:

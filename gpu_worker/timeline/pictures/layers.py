@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gpu_worker.media.graph import Stream, apply, join
 from gpu_worker.timeline.film import Chunk, Film, Shot, Source
-from gpu_worker.timeline.pictures.footage import footage
+from gpu_worker.timeline.pictures.footage import Codecs, footage
 from gpu_worker.timeline.pictures.framing import WHOLE, Frame, fitted_size, placed, scaled, shown_size
 from gpu_worker.timeline.pictures.look import graded
 from gpu_worker.timeline.pictures.shots import in_a_row, joined
@@ -19,7 +19,7 @@ _LOOP_BYTES = 48_000_000
 _BYTES_PER_PIXEL = 2.5
 
 
-def with_layers(stream: Stream, film: Film, chunk: Chunk, frame: Frame, threads: int) -> Stream:
+def with_layers(stream: Stream, film: Film, chunk: Chunk, frame: Frame, card: Codecs) -> Stream:
     """The chunk's picture, timed from 0, with all that lies over it."""
     for strip in strips(film):
         first = max(chunk.first, strip.at) - strip.at
@@ -27,19 +27,19 @@ def with_layers(stream: Stream, film: Film, chunk: Chunk, frame: Frame, threads:
         if first >= last:
             continue
         if strip.overlay is None:
-            layer, x, y = _upper(film, strip, first, last, frame, threads), 0, 0
+            layer, x, y = _upper(film, strip, first, last, frame, card), 0, 0
         else:
-            layer, (x, y) = _overlay(film, strip, strip.overlay, first, last, threads)
+            layer, (x, y) = _overlay(film, strip, strip.overlay, first, last, card)
         layer = apply(layer, "setpts", expr=f"N+{strip.at + first - chunk.first}")
         stream = join((stream, layer), "overlay", x=x, y=y, format="yuv420", eof_action="pass")
     return stream
 
 
-def _upper(film: Film, strip: Strip, first: int, last: int, frame: Frame, threads: int) -> Stream:
+def _upper(film: Film, strip: Strip, first: int, last: int, frame: Frame, card: Codecs) -> Stream:
     own = replace(frame, see_through=any(_shows_below(span.shot) for span in strip.spans))
     # Chunks are cut outside the transitions of the lowest track, not of this one.
     start, end = whole_transitions(strip.spans, first, last)
-    stream = joined(pieces(film, strip.spans, start, end), own, threads)
+    stream = joined(pieces(film, strip.spans, start, end), own, card)
     if (start, end) != (first, last):
         stream = apply(stream, "trim", start_frame=first - start, end_frame=last - start)
     return graded(stream, film, own)
@@ -51,13 +51,13 @@ def _shows_below(shot: Shot) -> bool:
 
 
 def _overlay(
-    film: Film, strip: Strip, overlay: Overlay, first: int, last: int, threads: int
+    film: Film, strip: Strip, overlay: Overlay, first: int, last: int, card: Codecs
 ) -> tuple[Stream, tuple[int, int]]:
     shot = strip.spans[0].shot
     source = shot.source
     assert source is not None and shot.clip is not None  # noqa: S101, PT018 - `strips` makes it from an overlay
     size = _size(film, overlay, source)
-    stream = _frames(film, overlay, shot, source, shot.clip, size, first, last - first, threads)
+    stream = _frames(film, overlay, shot, source, shot.clip, size, first, last - first, card)
     margin = round(overlay.margin * min(film.width, film.height))
     return _blended(stream, overlay, shot, film.fps), placed(overlay.position, (film.width, film.height), size, margin)
 
@@ -69,14 +69,14 @@ def _size(film: Film, overlay: Overlay, source: Source) -> tuple[int, int]:
 
 def _frames(
     film: Film, overlay: Overlay, shot: Shot, source: Source, clip: Clip, size: tuple[int, int],
-    first: int, frames: int, threads: int,
+    first: int, frames: int, card: Codecs,
 ) -> Stream:  # fmt: skip
     see_through = source.media.alpha or overlay.opacity < 1 or _fades(overlay)
     frame = Frame(*size, film.fps, see_through, film.scaler)
 
     def part(start: int, count: int) -> Stream:
         return footage(
-            shot, source, start, count, film.fps, threads,
+            shot, source, start, count, film.fps, card,
             lambda opened: scaled(opened, source.media, clip, WHOLE, size, frame),
         )  # fmt: skip
 

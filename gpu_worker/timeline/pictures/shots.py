@@ -10,19 +10,19 @@ from collections.abc import Sequence
 from gpu_worker.media.graph import Stream, apply, join, open_virtual, split
 from gpu_worker.timeline.film import Piece
 from gpu_worker.timeline.pictures.effects import with_effects
-from gpu_worker.timeline.pictures.footage import footage
+from gpu_worker.timeline.pictures.footage import Codecs, footage
 from gpu_worker.timeline.pictures.framing import Frame, framed
 from gpu_worker.timeline.pictures.motion import canvas, moved
 
 
-def joined(pieces: Sequence[Piece], frame: Frame, threads: int) -> Stream:
+def joined(pieces: Sequence[Piece], frame: Frame, card: Codecs) -> Stream:
     """The pieces one after the other, their times counted from 0; what neighbours share is their transition."""
     parts: list[Stream] = []
     tail: Stream | None = None
     shared, name = 0, ""
     for shot in _by_shot(pieces):
         frames, overlap = sum(piece.frames for piece in shot), shot[-1].overlap
-        stream = in_a_row([_piece(piece, frame, threads) for piece in shot], frame.fps)
+        stream = in_a_row([_piece(piece, frame, card) for piece in shot], frame.fps)
         if len(shot) > 1:
             # xfade of FFmpeg 5.1 may pass over the last frame of a stream whose end it already sees.
             stream = apply(stream, "tpad", stop=1, stop_mode="clone")
@@ -47,14 +47,14 @@ def _by_shot(pieces: Sequence[Piece]) -> list[list[Piece]]:
     return shots
 
 
-def _piece(piece: Piece, frame: Frame, threads: int) -> Stream:
+def _piece(piece: Piece, frame: Frame, card: Codecs) -> Stream:
     shot = piece.shot
     if shot.source is None:
         return _black(piece.frames, frame)
     source = shot.source
     made = canvas(shot, source.media, frame)
     stream = footage(
-        shot, source, piece.first, piece.frames, frame.fps, threads,
+        shot, source, piece.first, piece.frames, frame.fps, card,
         lambda opened: framed(opened, shot, source.media, made),
     )  # fmt: skip
     stream = moved(stream, shot, piece.first, made, frame)

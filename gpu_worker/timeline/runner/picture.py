@@ -14,8 +14,9 @@ from typing import Any
 from gpu_worker.media.ffmpeg import ffmpeg_version, run_ffmpeg
 from gpu_worker.media.graph import Output, Stream, apply, arguments, output, split
 from gpu_worker.timeline.film import Chunk, Film
-from gpu_worker.timeline.pictures import chunk_stream
+from gpu_worker.timeline.pictures import NONE, Codecs, chunk_stream
 from gpu_worker.timeline.runner.encode import PART_MUXERS, Options, video_options
+from gpu_worker.timeline.runner.hardware import decoded_by_card
 from gpu_worker.timeline.runner.keep import Keeper
 from gpu_worker.timeline.runner.progress import Meter
 from gpu_worker.timeline.words import script
@@ -63,9 +64,11 @@ def crew(film: Film, chunks: int, cores: int, version: str) -> Crew:
     return Crew(workers, max(1, cores // (workers * each)))
 
 
-def chunk_arguments(film: Film, chunk: Chunk, words: str | None, targets: list[Target], threads: int) -> list[str]:
-    """Arguments that make one part of each target from a chunk. Pure."""
-    whole = chunk_stream(film, chunk, words)
+def chunk_arguments(
+    film: Film, chunk: Chunk, words: str | None, targets: list[Target], threads: int, card: Codecs = NONE
+) -> list[str]:
+    """Arguments that make one part of each target from a chunk, the codecs of `card` decoded by the card. Pure."""
+    whole = chunk_stream(film, chunk, words, card)
     copies = split(whole, "split", len(targets)) if len(targets) > 1 else (whole,)
     made = arguments(
         *(_part(film, chunk, stream, target, threads) for stream, target in zip(copies, targets, strict=True))
@@ -108,7 +111,7 @@ def _make(
 ) -> None:  # fmt: skip
     captions = script(film, chunk.first, chunk.first + chunk.frames)
     words = f"words{chunk.first}.ass" if captions else None
-    made = chunk_arguments(film, chunk, words, targets, threads)
+    made = chunk_arguments(film, chunk, words, targets, threads, decoded_by_card(film))
     digest = _digest(made, captions)
     names = [part_name(target, chunk) for target in targets]
     if keeper.has(names, digest):

@@ -19,6 +19,7 @@ from gpu_worker.timeline.runner.encode import CONTAINERS, HARDWARE
 from gpu_worker.timeline.runner.extras import take
 from gpu_worker.timeline.runner.files import File, check, files_of
 from gpu_worker.timeline.runner.finish import SUBTITLES, film_arguments, join_parts, make_gif
+from gpu_worker.timeline.runner.hardware import decoded_by_card
 from gpu_worker.timeline.runner.keep import Keeper
 from gpu_worker.timeline.runner.picture import Target, encode, in_order
 from gpu_worker.timeline.runner.progress import Meter
@@ -125,9 +126,12 @@ def _beside(film: Film, made: Made, folder: Path) -> Iterator[ProducedFile]:
 
 def _engine(film: Film, made: Made) -> dict[str, Any]:
     encoders = list(dict.fromkeys(target.encoder for target in made.pictures))
-    card = any(encoder in HARDWARE.values() for encoder in encoders)
+    decoders = decoded_by_card(film)
+    card = decoders or any(encoder in HARDWARE.values() for encoder in encoders)
     engine: dict[str, Any] = {"name": "ffmpeg", "version": ffmpeg_version(), "device": "cuda" if card else "cpu"}
     engine["encoders"] = encoders
+    if decoders:
+        engine["decoded_by_card"] = sorted(decoders)
     if made.sound.loudness is not None:
         engine["loudness_lufs"] = round(made.sound.loudness, 1)
     if made.copied_frames:
