@@ -74,6 +74,7 @@ class Settings(BaseSettings):
 
     model_dir: Path | None = None
     model_catalog_dir: Path | None = None
+    speech_env_dir: Path | None = None
     model_render: str | None = None
     model_img2vid: str | None = None
     model_tts: str | None = None
@@ -210,6 +211,7 @@ class Settings(BaseSettings):
             "S3_SECRET_ACCESS_KEY": self.s3_secret_access_key,
             "MODEL_DIR": self.model_dir and self.model_dir.resolve(),
             "MODEL_CATALOG_DIR": self.model_catalog_dir and self.model_catalog_dir.resolve(),
+            "SPEECH_ENV_DIR": self.speech_env_dir and self.speech_env_dir.resolve(),
             **{f"MODEL_{kind}": name for kind, name in self.models_by_type.items()},
             "ALLOW_PRIVATE_URLS": int(self.allow_private_urls),
             "CLAIM_LEASE_SECONDS": self.claim_lease_seconds,

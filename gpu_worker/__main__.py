@@ -1,4 +1,7 @@
-"""`python -m gpu_worker doctor`: is this machine fit? `models list | show | fetch | where | convert | env`: what is here."""
+"""`python -m gpu_worker doctor`: is this machine fit?
+
+`models list | show | fetch | where | convert | env`: what is here.
+"""
 
 from __future__ import annotations
 

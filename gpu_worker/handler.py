@@ -7,7 +7,7 @@ whatever a handler raises, and prints every output at its default log level, so 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -15,12 +15,12 @@ from typing import Any
 import runpod
 from runpod.serverless.modules.rp_logger import RunPodLogger
 
-from gpu_worker import lifeline
+from gpu_worker import fitness, lifeline
 from gpu_worker.executor import Executor, sweep
 from gpu_worker.job_process import JobProcess
 from gpu_worker.settings import WorkerSettings, job_environment
+from gpu_worker.store import store_of
 from shared.storage.local import LocalStore
-from shared.storage.open import open_store
 
 _DAY = 86_400
 
@@ -31,30 +31,24 @@ def main() -> None:
     if settings.rushes_lifeline_fd is not None:
         lifeline.watch(settings.rushes_lifeline_fd)
     sweep(Path(gettempdir()))
-    executor = build_executor(settings)
+
+    @cache  # at the first job, since a store that cannot be opened is a matter of fitness
+    def executor() -> Executor:
+        return build_executor(settings)
 
     async def handler(job: dict[str, Any]) -> dict[str, Any]:
         update = partial(runpod.serverless.progress_update, job) if settings.runpod_webhook_post_output else None
-        return await executor.execute(job, update)
+        return await executor().execute(job, update)
 
     if RunPodLogger.level in ("NOTSET", "TRACE", "DEBUG"):
         RunPodLogger.level = "INFO"
+    fitness.register(runpod.serverless.register_fitness_check, settings)
     runpod.serverless.start({"handler": handler})
 
 
 def build_executor(settings: WorkerSettings) -> Executor:
     """The executor that these settings describe."""
-    secret = settings.s3_secret_access_key
-    store = open_store(
-        bucket=settings.s3_bucket,
-        endpoint_url=settings.s3_endpoint_url,
-        region=settings.s3_region,
-        access_key_id=settings.s3_access_key_id,
-        secret_access_key=secret.get_secret_value() if secret else None,
-        public_base_url=settings.s3_public_base_url,
-        data_dir=settings.data_dir,
-        signer=None,
-    )
+    store = store_of(settings)
 
     def address(key: str) -> str:
         return store.path(key).as_uri() if isinstance(store, LocalStore) else store.signed_get(key, _DAY)

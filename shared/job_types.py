@@ -111,11 +111,11 @@ class TtsParams(Params):
     speed: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
     voice: Annotated[
         str | None,
-        Field(pattern=r"^[A-Za-z0-9_+-]{1,40}$", description="One of the model's voices by name; GET /models lists them."),
+        Field(
+            pattern=r"^[A-Za-z0-9_+-]{1,40}$", description="One of the model's voices by name; GET /models lists them."
+        ),
     ] = None
-    format: Annotated[
-        SoundFormat, Field(description="`aac` is a .m4a file. All are mono, at 48 kHz.")
-    ] = "wav"
+    format: Annotated[SoundFormat, Field(description="`aac` is a .m4a file. All are mono, at 48 kHz.")] = "wav"
     loudness: Annotated[
         float, Field(ge=-36, le=-9, description="Of the whole, in LUFS (EBU R 128); true peaks stay below -1 dBTP.")
     ] = -16.0

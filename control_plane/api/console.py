@@ -21,6 +21,7 @@ from shared.errors import NotFound
 router = APIRouter(include_in_schema=False)
 
 FOR_EVER = "public, max-age=31536000, immutable"
+LATER = ("js/form/", "js/timeline/", "js/pages/new-page.js")
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -61,7 +62,7 @@ def page() -> Page:
     found = dict(sorted(_files(files("control_plane") / "console")))
     draft = found.pop("index.html").decode()
     build = hashlib.blake2b(b"".join(found.values()) + draft.encode(), digest_size=6).hexdigest()
-    scripts = "\n".join(f'<link rel="modulepreload" href="{build}/{name}">' for name in found if name.endswith(".js"))
+    scripts = "\n".join(f'<link rel="modulepreload" href="{build}/{name}">' for name in found if _is_first(name))
     index = draft.replace("<!--scripts-->", scripts).replace("{build}", build)
     return Page(
         build,
@@ -121,6 +122,11 @@ def _answer(request: Request, asset: Asset, headers: dict[str, str]) -> Response
 
 def _asset(name: str, body: bytes) -> Asset:
     return Asset(body, gzip.compress(body, 9, mtime=0), MEDIA_TYPES[PurePosixPath(name).suffix])
+
+
+def _is_first(name: str) -> bool:
+    """A module that every visit needs; the others are imported by the pages that need them."""
+    return name.endswith(".js") and not name.startswith(LATER)
 
 
 def _files(folder: Traversable, prefix: str = "") -> list[tuple[str, bytes]]:

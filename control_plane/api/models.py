@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from control_plane.api.problems import Problem
 from control_plane.api.services import Use
 from shared.catalog import Catalog
-from shared.catalog.model import Licence, Model, Video
+from shared.catalog.model import Licence, Model, Speech, Video
 from shared.catalog.rules import longest_seconds
 from shared.job_types import JobType, ProfileName
 
@@ -37,6 +37,14 @@ class VideoView(BaseModel):
     profiles: dict[ProfileName, str] = Field(description="What each does to the picture; `exact` is the default.")
 
 
+class SpeechView(BaseModel):
+    """What a speech model speaks: languages by their tags, and its voices by language (`*`: in every one)."""
+
+    languages: list[str]
+    voices: dict[str, list[str]]
+    clones: bool = Field(description="It speaks with the voice of `reference_audio_url`.")
+
+
 class ModelView(BaseModel):
     """One model. `default_for` are the job types that take it when params name none."""
 
@@ -49,6 +57,7 @@ class ModelView(BaseModel):
     licence: Licence
     needs: NeedsView
     video: VideoView | None
+    speech: SpeechView | None
 
 
 @router.get("/models")
@@ -75,7 +84,13 @@ def _view(model: Model, models: Catalog, defaults: dict[JobType, str]) -> ModelV
             disk_gb=round(model.disk_gb, 2),
         ),
         video=_video_view(model, model.video, models) if model.video else None,
+        speech=_speech_view(model.speech) if model.speech else None,
     )
+
+
+def _speech_view(speech: Speech) -> SpeechView:
+    voices = {language: list(names) for language, names in speech.voices.items()}
+    return SpeechView(languages=list(speech.languages), voices=voices, clones=speech.clones)
 
 
 def _video_view(model: Model, video: Video, models: Catalog) -> VideoView:

@@ -58,11 +58,7 @@ def _tensors(read: object, kind: Any) -> dict[str, Any]:  # noqa: ANN401 - torch
     inner: Any = read.get("state_dict", read) if isinstance(read, Mapping) else None
     if not isinstance(inner, Mapping):
         return {}
-    return {
-        name: tensor.contiguous().clone()
-        for name, tensor in _named(inner, "")
-        if isinstance(tensor, kind)
-    }
+    return {name: tensor.contiguous().clone() for name, tensor in _named(inner, "") if isinstance(tensor, kind)}
 
 
 def _named(inner: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:

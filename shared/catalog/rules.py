@@ -126,7 +126,7 @@ def check(job_type: JobType, params: AnyParams, model: Model, models: Catalog) -
         kinds = " and ".join(model.job_types) or "the pictures other models start from"
         raise Refused("model", f"{model.title} is for {kinds}, not for {job_type}.")
     if isinstance(params, TtsParams):
-        return check_speech(params, model)
+        check_speech(params, model)
     if model.video is None or not isinstance(params, RenderParams | Img2VidParams):
         return
     if isinstance(params, RenderParams) and not model.video.takes_text and not model.video.first_picture:

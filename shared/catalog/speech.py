@@ -37,7 +37,9 @@ def check_speech(params: TtsParams, model: Model) -> None:
     """Raise Refused for what the model can never do, wherever it runs."""
     clones = speech_of(model).clones
     if params.reference_audio_url is not None and not clones:
-        raise Refused("reference_audio_url", f"{model.title} cannot clone a voice: leave it out, or name another model.")
+        raise Refused(
+            "reference_audio_url", f"{model.title} cannot clone a voice: leave it out, or name another model."
+        )
     if params.reference_audio_url is None and clones:
         raise Refused("reference_audio_url", f"{model.title} speaks with the voice of a recording: give it one.")
     if params.reference_text is not None and params.reference_audio_url is None:
@@ -64,7 +66,9 @@ def _name(params: TtsParams, model: Model, speech: Speech, tag: str) -> str:
     if params.voice is not None:
         if params.voice not in voices:
             known = ", ".join(voices) or "none by name"
-            raise Refused("voice", f"{model.title} has no voice {params.voice} for “{params.language}”. It has {known}.")
+            raise Refused(
+                "voice", f"{model.title} has no voice {params.voice} for “{params.language}”. It has {known}."
+            )
         return params.voice
     preset = speech.presets.get(params.voice_preset)
     if preset in voices:

@@ -286,6 +286,17 @@ def test_a_lora_is_there_for_its_job_alone(studio: Studio, tmp_path: Path, tiny_
     assert np.array_equal(frames(studio.run("RENDER", prompt="a fox", model="tiny-t2v")), plain)
 
 
+def test_a_lora_has_full_weights_under_it_and_the_result_says_so(
+    studio: Studio, tmp_path: Path, tiny_models: Path
+) -> None:
+    tiny.lora(tmp_path / "twin.safetensors", CogVideoXPipeline.from_pretrained(tiny_models / "models" / "tiny-t2v"))
+    studio.inputs[lora_reference("me")] = tmp_path / "twin.safetensors"
+    plain = studio.run("RENDER", prompt="a fox", model="tiny-t2v", profile="draft")
+    assert "made with full weights: 8 bits are for GPUs" in plain.engine["made"]
+    with_lora = studio.run("RENDER", prompt="a fox", model="tiny-t2v", profile="draft", lora="me")
+    assert with_lora.engine["made"][-1] == "made with full weights: a LoRA does not go onto 8-bit ones"
+
+
 @pytest.mark.parametrize(
     ("tensors", "word"),
     [

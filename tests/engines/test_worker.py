@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,6 +20,7 @@ from gpu_worker.settings import WorkerSettings
 from shared.storage.local import LocalStore
 from shared.wire import Result, result_key
 from tests.acceptance.real_plane import RealPlane, all_gone, real_plane
+from tests.conftest import wait_until
 
 SMALL = {"duration": 1, "resolution": "240p", "seed": 7}
 PICTURE = "storage://uploads/picture.png"
@@ -77,6 +80,43 @@ def test_a_cancel_in_mid_denoise_stops_it_and_the_next_job_finds_a_healthy_worke
     assert all_gone(working), "its memory is free: the process is gone"
     following = plane.submit("RENDER", prompt="a fox", model="tiny-t2v", **SMALL)
     check_film(plane, plane.until(following, "SUCCEEDED", "FAILED"), "tiny-t2v", 1.0)
+
+
+def test_what_is_being_made_is_seen_while_it_is_made(plane: RealPlane) -> None:
+    long = {"prompt": "a fox", "model": "tiny-animatediff", "duration": 1, "resolution": "240p", "steps": 200}
+    job_id = plane.submit("RENDER", **long)
+    url = wait_until(lambda: plane.get(job_id)["preview_url"], f"a preview of {plane.get(job_id)}", 90)
+    seen = plane.client.get(url)
+    assert (seen.status_code, seen.headers["content-type"]) == (200, "image/jpeg")
+    assert len(seen.content) < 10_000
+    assert Image.open(io.BytesIO(seen.content)).width == 160
+    plane.client.post(f"/jobs/{job_id}/cancel")
+    assert plane.until(job_id, "CANCELED")["preview_url"] is None
+    assert plane.client.get(url).status_code == 404
+
+
+def test_damaged_weights_fail_the_job_in_words_and_the_worker_goes_on(
+    tmp_path: Path, tiny_models: Path, tiny_environment: dict[str, str]
+) -> None:
+    shutil.copytree(tiny_models / "models", tmp_path / "models")
+    cut = tmp_path / "models" / "tiny-animatediff" / "unet" / "diffusion_pytorch_model.safetensors"
+    cut.write_bytes(cut.read_bytes()[:-100])
+    for pickled in (tmp_path / "models" / "tiny-svd").rglob("*.safetensors"):
+        pickled.rename(pickled.with_suffix(".bin"))
+    (tmp_path / "data" / "objects" / "uploads").mkdir(parents=True)
+    Image.new("RGB", (160, 90)).save(tmp_path / "data" / "objects" / "uploads" / "picture.png")
+    with real_plane(tmp_path / "data", **tiny_environment | {"MODEL_DIR": str(tmp_path / "models")}) as plane:
+        jobs = {
+            "not a whole safetensors file": plane.submit("RENDER", prompt="x", model="tiny-animatediff", **SMALL),
+            "pickles": plane.submit("IMG2VID", image_url=PICTURE, model="tiny-svd", **SMALL | {"duration": 0.5}),
+        }
+        for word, job_id in jobs.items():
+            job = plane.until(job_id, "SUCCEEDED", "FAILED")
+            assert (job["status"], job["error_code"], job["attempts"]) == ("FAILED", "BAD_WEIGHTS", 1)
+            assert word in job["error"]
+            assert str(tmp_path) not in job["error"]
+        following = plane.submit("RENDER", prompt="x", model="tiny-t2v", **SMALL)
+        check_film(plane, plane.until(following, "SUCCEEDED", "FAILED"), "tiny-t2v", 1.0)
 
 
 async def test_out_of_memory_ends_in_words_and_asks_for_a_fresh_worker(

@@ -73,6 +73,7 @@ buckets = {buckets}
 [video.profiles.exact]
 changes = "nothing"
 [video.profiles.draft]
+weights = "int8"
 steps = 2
 changes = "a lot"
 """

@@ -17,10 +17,12 @@ def spoken(text: str, language: str = "en", longest: int = 200) -> list[str]:
     [
         ("en", 'Dr. Smith paid $3.50, e.g. for tea! "Really?" she said. Yes.',
          ["Dr. Smith paid $3.50, e.g. for tea!", '"Really?" she said.', "Yes."]),
-        ("en", "J. R. Tolkien wrote it. So did I. Fine... or not?", ["J. R. Tolkien wrote it.", "So did I.", "Fine... or not?"]),
+        ("en", "J. R. Tolkien wrote it. So did I. Fine... or not?",
+         ["J. R. Tolkien wrote it.", "So did I.", "Fine... or not?"]),
         ("de", "Das ist z.B. gut. Am 3. Mai kam er. Es war 2024. Danach nichts.",
          ["Das ist z.B. gut.", "Am 3. Mai kam er.", "Es war 2024.", "Danach nichts."]),
-        ("ja", "今日は晴れです。明日は？「はい。」と言った。", ["今日は晴れです。", "明日は？", "「はい。」と言った。"]),
+        ("ja", "今日は晴れです。明日は？「はい。」と言った。",
+         ["今日は晴れです。", "明日は？", "「はい。」と言った。"]),
         ("zh", "你好。今天怎么样？很好！", ["你好。", "今天怎么样？", "很好！"]),
         ("hi", "नमस्ते। आप कैसे हैं?", ["नमस्ते।", "आप कैसे हैं?"]),
         ("ar", "مرحبا. كيف حالك؟ جيد.", ["مرحبا.", "كيف حالك؟", "جيد."]),
@@ -54,7 +56,7 @@ def test_a_text_without_anything_to_say_is_refused(text: str) -> None:
 
 
 def test_what_cannot_be_spoken_is_taken_out() -> None:
-    assert cleaned("a\x00b\u202ec\ud800d\r\ne") == "a b cd\ne".replace(" c", " c")
+    assert cleaned("a\x00b\u202ec\ud800d\r\ne") == "a b cd\ne"
 
 
 @pytest.mark.parametrize("row", [".", '"', "(.", ". ", " ", "\n", "\n \n", "a", "。", "..)", "?!"])

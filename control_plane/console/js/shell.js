@@ -11,17 +11,17 @@ import { JobPage } from "./pages/job-page.js";
 import { JobsPage } from "./pages/jobs-page.js";
 import { ModelsPage } from "./pages/models-page.js";
 import { MorePage } from "./pages/more-page.js";
-import { NewPage } from "./pages/new-page.js";
 import { SpendPage } from "./pages/spend-page.js";
 import { TwinsPage } from "./pages/twins-page.js";
+import { later } from "./parts/later.js";
 import { Pulse } from "./parts/pulse.js";
 import { to, useRoute } from "./routes.js";
 import { useStore } from "./store.js";
-import { TimelinePage } from "./timeline/timeline-page.js";
 
 const PAGES = {
-  jobs: JobsPage, new: NewPage, timeline: TimelinePage, gallery: GalleryPage, spend: SpendPage, endpoint: EndpointPage,
+  jobs: JobsPage, new: later("new", () => import("./pages/new-page.js")), gallery: GalleryPage, spend: SpendPage, endpoint: EndpointPage,
   models: ModelsPage, twins: TwinsPage, more: MorePage,
+  timeline: later("timeline", () => import("./timeline/timeline-page.js")),
 };
 const PLACES = [
   ["jobs", "Jobs", "jobs"], ["timeline", "Timeline", "timeline"], ["gallery", "Gallery", "gallery"], null,

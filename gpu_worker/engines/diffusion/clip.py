@@ -25,7 +25,7 @@ from gpu_worker.media.frames import Frame, FrameEncoder
 from gpu_worker.media.pictures import open_picture
 from shared.catalog.model import Model, Profile
 from shared.catalog.rules import Clip, VideoParams, nearest_size, plan_for
-from shared.job_types import Img2VidParams, Motion, ProfileName
+from shared.job_types import Img2VidParams, Motion
 from shared.references import lora_reference
 
 _CAMERA: dict[Motion, str] = {
@@ -153,7 +153,7 @@ def _first_image(making: _Making) -> Image.Image | None:
 
 def _shoot(making: _Making, model: Model, order: Order, watch: StepWatch) -> list[Frame]:
     ready, report = making.ready, making.context.report
-    weights, profile = ready.weights[model.id], _profile(model, making.params.profile)
+    weights, profile = ready.weights[model.id], _profile(making, model)
     how = recipe(model, weights, profile, ready.device, making.pool)
     fresh = how.key not in making.pool.resident()
     if fresh:
@@ -171,9 +171,14 @@ def _shoot(making: _Making, model: Model, order: Order, watch: StepWatch) -> lis
     return making.pool.run(how, work)
 
 
-def _profile(model: Model, name: ProfileName) -> Profile:
+def _profile(making: _Making, model: Model) -> Profile:
     profiles = video_of(model).profiles
-    return profiles.get(name, profiles["exact"])
+    profile = profiles.get(making.params.profile, profiles["exact"])
+    if making.params.lora is None or profile.weights == "full":
+        return profile
+    # peft 0.21 knows of torchao's narrow weights the oldest kind alone.
+    making.notes.append("made with full weights: a LoRA does not go onto 8-bit ones")
+    return profile.model_copy(update={"weights": "full"})
 
 
 def _encode(making: _Making, frames: list[Frame]) -> ProducedFile:

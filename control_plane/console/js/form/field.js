@@ -15,6 +15,7 @@ export function Field(props) {
   if (field.kind === "images") return html`<${MediaListField} ...${props} />`;
   if (["image", "video", "audio", "media"].includes(field.kind)) return html`<${MediaField} ...${props} />`;
   if (field.kind === "choice" && field.options.length <= FEW) return html`<${Choices} ...${props} />`;
+  if (field.kind === "group") return html`<${Group} ...${props} />`;
   if (field.kind === "switch") return html`<${Switch} ...${props} />`;
   return html`<${Labelled} ...${props} />`;
 }
@@ -36,15 +37,26 @@ function shapeOf(ratio) {
 }
 
 function Switch({ field, value, onChange }) {
-  const words = field.name === "consent" ? "The person in these pictures has agreed to this." : spelled(field.name);
   return html`<label class="switch"><input type="checkbox" role="switch" checked=${value ?? field.fallback} onChange=${(event) => onChange(event.target.checked)} />
-    <span>${words}</span></label>`;
+    <span>${spelled(field.name)}</span></label>`;
+}
+
+/** Fields that belong together, such as a statement of consent: all of them or none. */
+function Group({ field, value, onChange, wrong, type }) {
+  const set = (name) => (given) => {
+    const next = Object.fromEntries(Object.entries({ ...value, [name]: given }).filter(([, one]) => one !== null && one !== ""));
+    onChange(Object.keys(next).length ? next : null);
+  };
+  return html`<fieldset class="field group"><legend>${spelled(field.name)}</legend>${field.hint ? html`<p class="hint">${plain(field.hint)}</p>` : null}
+    <div class="stack pairs">${field.parts.map((part) => html`<${Field} key=${part.name} type=${type} field=${{ ...part, required: false }}
+      value=${value?.[part.name]} onChange=${set(part.name)} />`)}</div>
+    ${wrong ? html`<p class="wrong" role="alert">${wrong}</p>` : null}</fieldset>`;
 }
 
 function Labelled(props) {
   const { field, wrong } = props;
   const id = `field-${field.name}`;
-  return html`<div class="field"><label for=${id}>${labelOf(field)}${field.required ? "" : field.fallback === null ? html`<span class="faint"> (optional)</span>` : ""}</label>
+  return html`<div class="field"><label for=${id}>${labelOf(field)}${field.required || /^(who|when|what_for)$/.test(field.name) ? "" : field.fallback === null ? html`<span class="faint"> (optional)</span>` : ""}</label>
     <${Control} ...${props} id=${id} />
     ${wrong ? html`<p class="wrong" id=${`${id}-wrong`} role="alert">${wrong}</p>` : null}
     ${field.hint ? html`<p class="hint">${plain(field.hint)}</p>` : null}</div>`;
@@ -60,6 +72,7 @@ function Control({ field, value, onChange, wrong, id, type }) {
     case "model": return html`<${ModelChoice} common=${common} type=${type} value=${value} onChange=${onChange} />`;
     case "lora": return html`<${TwinChoice} common=${common} value=${value} set=${set} />`;
     case "seed": case "number": return html`<${NumberInput} field=${field} common=${common} value=${value} onChange=${onChange} />`;
+    case "date": return html`<input ...${common} type="date" value=${value ?? ""} onInput=${set} />`;
     case "json": return html`<textarea ...${common} class="input code" value=${value === null || value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value, null, 1)} onInput=${set}></textarea>`;
     default: return html`<input ...${common} maxlength=${field.longest} pattern=${field.pattern?.replace(/^\^|\$$/g, "")} value=${value ?? field.fallback ?? ""} onInput=${set}
       placeholder=${PLACEHOLDERS[field.name] ?? ""} />`;
@@ -68,7 +81,7 @@ function Control({ field, value, onChange, wrong, id, type }) {
 
 const PLACEHOLDERS = {
   prompt: "A slow dolly along a harbour at dawn, gulls over wet stone, soft fog", text: "What is to be spoken.",
-  negative_prompt: "What should not be seen", name: "ada",
+  negative_prompt: "What should not be seen", name: "ada", who: "Ada Lovelace", what_for: "Pictures of her in films of this studio",
 };
 const plain = (hint) => hint.replaceAll("`", "").replace(/GET \/models says what\./, "Models says what.");
 

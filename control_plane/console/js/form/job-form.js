@@ -13,7 +13,7 @@ import { PRESETS } from "./presets.js";
 import { useSchema } from "./schema.js";
 
 const FIRST = new Set(["prompt", "text", "images", "name", "trigger", "duration", "motion", "strength", "voice_preset", "language",
-  "speed", "resolution", "aspect_ratio", "model", "lora", "consent", "clips"]);
+  "speed", "resolution", "aspect_ratio", "model", "lora", "consent", "subject", "clips"]);
 
 export function JobForm({ type, query }) {
   const { fields, error, again } = useSchema(type);

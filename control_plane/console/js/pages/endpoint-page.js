@@ -37,5 +37,8 @@ function Card({ endpoint, title }) {
   </section>`;
 }
 
-const Counts = ({ title, counts }) => html`<dl class="count-row"><dt class="hidden-text">${title}</dt>${Object.entries(counts).map(([name, count]) =>
-  html`<dd key=${name} class=${count ? "some" : ""}><b class="num">${count}</b><span>${spelled(name.replace(/([A-Z])/g, " $1").toLowerCase())}${title === "Workers" ? " workers" : " jobs"}</span></dd>`)}</dl>`;
+function Counts({ title, counts }) {
+  const some = Object.entries(counts).filter(([, count]) => count);
+  return html`<div><h2>${title}</h2>${some.length ? html`<ul class="count-row">${some.map(([name, count]) => html`<li key=${name}>
+    <b class="num">${count}</b>${name.replace(/([A-Z])/g, " $1").toLowerCase()}</li>`)}</ul>` : html`<p class="small faint">none</p>`}</div>`;
+}

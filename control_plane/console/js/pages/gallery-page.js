@@ -54,5 +54,6 @@ function Picture({ job }) {
   const video = job.outputs.find(({ kind, content_type }) => kind === "video" && /mp4|webm|quicktime/.test(content_type));
   if (video) return html`<${LazyVideo} source=${reachable(video.url)} poster=${image && reachable(image.url)} loop />`;
   if (image) return html`<img src=${reachable(image.url)} alt="" loading="lazy" />`;
+  if (job.params.text) return html`<q>${job.params.text}</q>`;
   return html`<${Icon} name=${TYPES[job.type].icon} />`;
 }

@@ -6,7 +6,7 @@ import { PageHead } from "../parts/page.js";
 import { to } from "../routes.js";
 import { TYPES } from "../words.js";
 
-export function NewPage({ id, query }) {
+export default function NewPage({ id, query }) {
   if (TYPES[id]) return html`<${JobForm} type=${id} query=${query} />`;
   return html`<div class="page"><${PageHead} title="What shall it be?" />
     <ul class="cards kinds">${Object.entries(TYPES).map(([type, { verb, icon, about }]) => html`<li key=${type}>

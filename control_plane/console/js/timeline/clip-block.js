@@ -71,6 +71,7 @@ function drag(event, block, clip, spots, pps, aim) {
   const from = event.clientX, handle = event.currentTarget;
   const left = block.parentElement.getBoundingClientRect().left;
   let index = null;
+  handle.setPointerCapture(event.pointerId);
   const stop = () => {
     handle.onpointermove = handle.onpointerup = handle.onpointercancel = null;
     block.classList.remove("carried");
@@ -81,7 +82,6 @@ function drag(event, block, clip, spots, pps, aim) {
   handle.onpointermove = (now) => {
     const by = now.clientX - from;
     if (index === null && Math.abs(by) < MOVED) return;
-    handle.setPointerCapture(now.pointerId);
     block.classList.add("carried");
     block.style.translate = `${by}px`;
     const time = (now.clientX - left) / pps;

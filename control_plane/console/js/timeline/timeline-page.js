@@ -18,7 +18,7 @@ import { Tools } from "./tools.js";
 
 let isRestored = false;
 
-export function TimelinePage({ query }) {
+export default function TimelinePage({ query }) {
   const { film } = useStore(desk);
   const [over, setOver] = useState(false);
   const [ready, setReady] = useState(isRestored && !query.get("from"));
