@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from gpu_worker.context import JobContext, Produced
-from gpu_worker.engines import espeak
-from shared.errors import EngineUnavailable
-from shared.job_types import TtsParams
+from gpu_worker.engines.diffusion.choice import chosen
+from gpu_worker.engines.speech import speaking
+from gpu_worker.settings import WorkerSettings
+from shared.job_types import JobType, TtsParams
 
 
 def check(params: TtsParams) -> None:
-    """Raise EngineUnavailable when a model or a cloned voice is asked for that this worker lacks."""
-    if params.model not in (None, espeak.NAME):
-        raise EngineUnavailable(f"The model {params.model} is not on this worker.")
-    if params.reference_audio_url is not None:
-        raise EngineUnavailable("This worker cannot clone a voice: leave reference_audio_url out.")
+    """Raise EngineUnavailable when a model is asked for that this worker lacks, Refused for what it cannot speak."""
+    settings = WorkerSettings()
+    speaking.check_here(params, chosen(JobType.TTS, params.model, settings), settings)
 
 
 def run(params: TtsParams, context: JobContext) -> Produced:
     """Speak the text."""
-    return espeak.speak(params, context)
+    settings = WorkerSettings()
+    model = chosen(JobType.TTS, params.model, settings)
+    return speaking.speak(params, context, speaking.ready(model, settings, context.model_dir))

@@ -11,10 +11,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 from botocore.client import BaseClient
@@ -42,13 +43,16 @@ def find_weed() -> str | None:
 
 
 @contextmanager
-def seaweed(weed: str, folder: Path) -> Iterator[S3Server]:
-    """The server, answering, with its data in `folder`; killed with all its children at the end."""
+def seaweed(weed: str, folder: Path, identities: Sequence[dict[str, Any]] = ()) -> Iterator[S3Server]:
+    """The server, answering, with its data in `folder`; killed with all its children at the end.
+
+    `identities` are others beside its own, as SeaweedFS's configuration has them.
+    """
     ports = _free_ports()
     server = S3Server(f"http://127.0.0.1:{ports['s3']}", "rushes-tests", secrets.token_hex(16))
     with (folder / "weed.log").open("wb") as log:
         process = subprocess.Popen(
-            _command(weed, folder, ports, server),
+            _command(weed, folder, ports, server, identities),
             stdout=log,
             stderr=subprocess.STDOUT,
             env={"GOMEMLIMIT": "150MiB", "HOME": str(folder), "TMPDIR": str(folder)},
@@ -72,11 +76,13 @@ def _free_ports() -> dict[str, int]:
         return {service: held.getsockname()[1] for service, held in zip(_SERVICES, sockets, strict=True)}
 
 
-def _command(weed: str, folder: Path, ports: dict[str, int], server: S3Server) -> list[str]:
+def _command(
+    weed: str, folder: Path, ports: dict[str, int], server: S3Server, others: Sequence[dict[str, Any]]
+) -> list[str]:
     credentials = {"accessKey": server.access_key_id, "secretKey": server.secret_access_key}
     identity = {"name": "tests", "credentials": [credentials], "actions": ["Admin"]}
     config = folder / "s3.json"
-    config.write_text(json.dumps({"identities": [identity]}))
+    config.write_text(json.dumps({"identities": [identity, *others]}))
     data = folder / "data"
     data.mkdir()
     return [

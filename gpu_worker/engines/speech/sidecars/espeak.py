@@ -1,25 +1,26 @@
-"""One utterance by espeak-ng, as a program of its own: `python -m gpu_worker.engines.espeak_process`.
+"""espeak-ng as a side-car. It is under the GPL, so its library is loaded in this process and nowhere else.
 
-espeak-ng is under the GPL, so its library is loaded here and nowhere else. The request comes as JSON on stdin (text
-never stands on a command line), the answer goes as JSON to stdout, the sound as a WAV file (16 bits, mono) to the
-request's `output`. Types and numbers below are those of espeak-ng's `speak_lib.h`.
+Types and numbers below are those of espeak-ng's `speak_lib.h`.
 """
 
 from __future__ import annotations
 
 import ctypes
-import json
-import sys
+import re
 import wave
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import suppress
 from ctypes.util import find_library
+from dataclasses import dataclass
 from typing import Any
 
 import espeakng_loader
 
+from gpu_worker.engines.speech.sidecars.serving import Engine, Message, Refused, Report, serve
+
 _SYNCHRONOUS, _DONT_EXIT = 2, 0x8000
-_RATE, _PITCH, _RANGE, _WORD_GAP = 1, 3, 4, 7
+_RATE, _PITCH, _RANGE, _GAP = 1, 3, 4, 7
 _BY_CHARACTER, _UTF8 = 1, 1
 _WORD, _END = 1, 5
 _OLDEST = (1, 50)
@@ -55,16 +56,72 @@ class _Voice(ctypes.Structure):
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
-def main() -> None:
-    """Answer `{"voice", "version", "marks"}` or `{"unknown_language": true}`.
-
-    A mark is the index of the character that is reached, or null at the end of a sentence, and the time in seconds.
+@dataclass(frozen=True)
+class Manner:
+    """A manner of speaking: espeak-ng's variant, pitch and range (0-99), words a minute, and added pause between
+    words (10 ms each).
     """
-    request = json.load(sys.stdin)
-    library, sample_rate = _library()
-    voice = _voice_for(library, request["language"])
-    answer = {"unknown_language": True} if voice is None else _speak(library, sample_rate, voice, request)
-    json.dump(answer, sys.stdout)
+
+    variant: str = ""
+    pitch: int = 50
+    range: int = 50
+    rate: int = 165
+    gap: int = 0
+
+
+# At half speed no rate falls below 80, the slowest that espeak-ng speaks.
+MANNERS = {
+    "default": Manner(),
+    "calm": Manner("+f2", pitch=42, range=32, rate=160, gap=2),
+    "bright": Manner("+f3", pitch=62, range=72, rate=180),
+    "deep": Manner("+m7", pitch=22, range=40, rate=160),
+    "whisper": Manner("+whisper", pitch=45, range=40, rate=160, gap=1),
+    "narrator": Manner("+m3", pitch=40, range=58, rate=160, gap=1),
+}
+
+
+class Espeak(Engine):
+    """The library, opened once."""
+
+    name = "espeak"
+
+    def __init__(self) -> None:
+        self._library, self._sample_rate = _library()
+
+    def versions(self) -> dict[str, str]:
+        """Of espeak-ng."""
+        return {"espeak-ng": ".".join(map(str, _version(self._library)))}
+
+    def speak(self, request: Message, report: Report) -> Message:  # noqa: ARG002 - a sentence takes milliseconds
+        """One sentence, and when each of its words is spoken."""
+        voice = _voice_for(self._library, request["language"])
+        if voice is None:
+            raise Refused(f"language: no voice here speaks “{request['language']}”.")
+        manner = MANNERS[request["voice"]]
+        marks = _speak(self._library, self._sample_rate, voice, manner, request)
+        return {"voice": f"{voice}{manner.variant}", "words": timed_words(request["text"], marks)}
+
+
+def timed_words(text: str, marks: list[tuple[int | None, float]]) -> list[dict[str, Any]]:
+    """The words as written, each with its `start` and `end` in seconds, from espeak-ng's marks: the index of the
+    character that is reached, or None at the end of a sentence, and the time.
+
+    What is spoken as several words ("1,234") has several marks and stays one word here.
+    """
+    tokens = list(re.finditer(r"\S+", text))
+    starts = [token.start() for token in tokens]
+    words: list[dict[str, Any]] = []
+    last = -1
+    for at, seconds in marks:
+        index = None if at is None else max(0, bisect_right(starts, at) - 1)
+        if index is not None and index <= last:
+            continue
+        if words:
+            words[-1].setdefault("end", seconds)
+        if index is not None:
+            words.append({"text": tokens[index].group(), "start": seconds})
+            last = index
+    return words
 
 
 def _library() -> tuple[ctypes.CDLL, int]:
@@ -77,7 +134,7 @@ def _library() -> tuple[ctypes.CDLL, int]:
             sample_rate: int = library.espeak_Initialize(_SYNCHRONOUS, 0, data, _DONT_EXIT)
             if sample_rate > 0 and _version(library) >= _OLDEST:
                 return library, sample_rate
-    sys.exit("no espeak-ng works here")
+    raise RuntimeError("no espeak-ng works here")
 
 
 def _version(library: ctypes.CDLL) -> tuple[int, ...]:
@@ -115,7 +172,9 @@ def _languages(at: int) -> Iterator[tuple[str, int]]:
         at += len(name) + 2
 
 
-def _speak(library: ctypes.CDLL, sample_rate: int, voice: str, request: dict[str, Any]) -> dict[str, Any]:
+def _speak(
+    library: ctypes.CDLL, sample_rate: int, voice: str, manner: Manner, request: Message
+) -> list[tuple[int | None, float]]:
     marks: list[tuple[int | None, float]] = []
     with wave.open(request["output"], "wb") as sound:
         sound.setparams((1, 2, sample_rate, 0, "NONE", ""))
@@ -128,16 +187,17 @@ def _speak(library: ctypes.CDLL, sample_rate: int, voice: str, request: dict[str
 
         callback = _Callback(receive)
         library.espeak_SetSynthCallback(callback)
-        library.espeak_SetVoiceByName(f"{voice}{request['variant']}".encode())
-        for parameter, name in ((_RATE, "rate"), (_PITCH, "pitch"), (_RANGE, "range"), (_WORD_GAP, "gap")):
-            library.espeak_SetParameter(parameter, request[name], 0)
+        library.espeak_SetVoiceByName(f"{voice}{manner.variant}".encode())
+        rate = round(manner.rate * request["speed"])
+        for parameter, value in ((_RATE, rate), (_PITCH, manner.pitch), (_RANGE, manner.range), (_GAP, manner.gap)):
+            library.espeak_SetParameter(parameter, value, 0)
         spoken = request["text"].encode() + b"\0"
         # Neither SSML nor phoneme markup is switched on: whatever stands in the text is only spoken.
         failed = library.espeak_Synth(spoken, ctypes.c_size_t(len(spoken)), 0, _BY_CHARACTER, 0, _UTF8, None, None)
         library.espeak_Synchronize()
     if failed:
-        sys.exit(f"espeak_Synth: {failed}")
-    return {"voice": f"{voice}{request['variant']}", "version": ".".join(map(str, _version(library))), "marks": marks}
+        raise RuntimeError(f"espeak_Synth: {failed}")
+    return marks
 
 
 def _marks(events: ctypes._Pointer[_Event]) -> Iterator[tuple[int | None, float]]:
@@ -148,5 +208,6 @@ def _marks(events: ctypes._Pointer[_Event]) -> Iterator[tuple[int | None, float]
             yield (event.text_position - 1 if event.type == _WORD else None), event.audio_position / 1000
 
 
-if __name__ == "__main__":
-    main()
+def main() -> None:
+    """Serve it."""
+    serve(lambda _set_up: Espeak())

@@ -1,0 +1,1 @@
+"""The engines' own programs. They run in other environments, so each imports the standard library and its engine."""
