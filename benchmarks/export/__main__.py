@@ -4,7 +4,7 @@
     make bench-export ARGS="--rounds 3 --install-as-root"
 
 Every row is programs of their own, children counted: seconds by the clock, CPU seconds, and the most memory at one
-time (sum of RSS, twenty times a second). Rounds are interleaved and medians printed. Other programs go once.
+time (sum of RSS, ten times a second). Rounds are interleaved and medians printed. Other programs go once.
 """
 
 from __future__ import annotations

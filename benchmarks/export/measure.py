@@ -17,7 +17,7 @@ import psutil
 
 from gpu_worker.media.ffmpeg import ffmpeg_path
 
-SAMPLE_SECONDS = 0.05
+SAMPLE_SECONDS = 0.1
 Command = Sequence[str | Path]
 
 

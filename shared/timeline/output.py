@@ -72,7 +72,7 @@ class Output(Encoding):
     fit: Fit = "contain"
     profile: Literal["full", "preview"] = Field(
         default="full",
-        description="`preview` is a small, quick look at the same film: 360p at most, 15 frames a second at most.",
+        description="`preview` is a small, quick look at the same film: 360p at most, 10 frames a second at most.",
     )
     also: Annotated[tuple[Rendition, ...], Field(max_length=5)] = ()
     captions: Literal["burned", "soft", "both", "none"] = Field(

@@ -122,9 +122,9 @@ def test_a_preview_is_the_same_film_on_a_coarser_grid() -> None:
     output = {"resolution": "1080p", "aspect_ratio": "9:16", "also": [{"format": "gif"}]}
     full = planned(*clips, captions=captions, output=output)
     small = planned(*clips, captions=captions, output={**output, "profile": "preview"})
-    assert (small.width, small.height, small.fps) == (360, 640, 15)
+    assert (small.width, small.height, small.fps) == (360, 640, 10)
     assert small.output.size == (360, 640)
-    assert abs(small.duration - full.duration) <= 1 / 15
+    assert abs(small.duration - full.duration) <= 1 / 10
     assert small.captions == full.captions
     assert small.output.also == ()
     assert small.notes == ("A preview is one file; the others in output.also are left out.",)
@@ -133,7 +133,7 @@ def test_a_preview_is_the_same_film_on_a_coarser_grid() -> None:
 @given(frames=st.lists(st.integers(1, 4), min_size=1, max_size=30))
 def test_a_preview_of_clips_shorter_than_its_frames_still_has_the_films_length(frames: list[int]) -> None:
     film = planned(*[at("video", end=n / 60) for n in frames], output={"fps": 60, "profile": "preview"})
-    assert film.frames == max(1, int(sum(frames) / 4 + 0.5))
+    assert film.frames == max(1, int(sum(frames) / 6 + 0.5))
 
 
 @st.composite

@@ -16,7 +16,7 @@ from shared.timeline.layout import Laid, as_written, film_seconds, problems, sho
 from shared.timeline.locations import Location, parts, spell
 from shared.timeline.outside import outside
 
-_PREVIEW_SIDE, _PREVIEW_FPS = 360, 15
+_PREVIEW_SIDE, _PREVIEW_FPS = 360, 10
 _MOST_NOTES = 20
 
 
