@@ -29,12 +29,12 @@ test-engines: ## The GPU engines on tiny models, in .venv-engines with torch; ne
 	@$(PYTHON) tools/engines_env.py
 	@OMP_NUM_THREADS=1 .venv-engines/bin/python -m pytest tests/engines $(ARGS)
 
-test-browser: ## Play films in this machine's Chromium, which `make chromium` installs
-	@$(SETUP) dev
+test-browser: ## The console, and films, in this machine's Chromium, which `make chromium` installs
+	@$(SETUP) dev browser
 	@$(BIN)/python -m pytest -m browser $(ARGS)
 
 check: ## Format, lint, layers and types, changing nothing
-	@$(SETUP) dev
+	@$(SETUP) dev browser
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/python $(BIN)/lint-imports

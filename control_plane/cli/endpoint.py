@@ -227,7 +227,8 @@ def _kept(found: dict[str, Any]) -> dict[str, Any]:
     """The endpoint as it is, in the words of the options."""
     gpu, workers, cpus = found.get("gpu") or {}, found["workers"], found.get("cpu")
     return {
-        "image": found.get("image"), "pool": gpu.get("pools", []), "min_cuda": gpu.get("minCudaVersion") or "",
+        "image": found.get("image"), "pool": gpu.get("pools", []),
+        "min_cuda": gpu.get("minCudaVersion") or _DEFAULTS["min_cuda"],
         "cpu": f"{cpus[0]['id']}:{cpus[0]['vcpuCount']}" if cpus else None, "least": workers["min"],
         "most": workers["max"], "idle": workers.get("idleTimeout", 10), "disk": found.get("disk", 40),
         "registry": found.get("registry"), "volume": found["networkVolumes"], "data_center": found["dataCenterIds"],

@@ -10,15 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from gpu_worker.media.loudness import RATE
 from gpu_worker.media.probe import MediaInfo
 from shared.timeline import Clip, Look, Output, Overlay
 from shared.timeline.captions import Caption, Title
 from shared.timeline.output import Metadata
 from shared.timeline.parts import Fit
 from shared.timeline.sound import SoundMix
-
-RATE = 48_000
-"""Samples a second of the film's sound."""
 
 
 @dataclass(frozen=True)

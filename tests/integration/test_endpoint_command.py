@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from control_plane.cli import app
 from control_plane.cli.words import ApiError, UsageError
 from tests.standins.runpod_rest import RunPodRest, problem
 
+ROOT = Path(__file__).parents[2]
 IMAGE = "ghcr.io/me/rushes-worker:1.0"
 SECRET = "a-very-secret-bucket-key"
 
@@ -239,3 +242,17 @@ def test_the_stand_in_refuses_what_runpod_refuses(runpod: RunPodRest) -> None:
     assert asked(**right, templateID="t") == 422
     assert asked(**right, cpu=[{"id": "cpu5c", "vcpuCount": 2}]) == 422
     assert asked(**{**right, "gpu": {"pools": []}}) == 422
+
+
+def test_the_server_does_not_carry_it_along() -> None:
+    loaded = "import sys, control_plane.cli; print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "control_plane.cli.endpoint" in said.split()
+    assert not {"control_plane.endpoints.provision", "control_plane.endpoints.deploy_api"} & set(said.split())
+
+
+def test_an_endpoint_without_a_cuda_filter_gets_one(runpod: RunPodRest) -> None:
+    create()
+    only(runpod)["gpu"]["minCudaVersion"] = None  # type: ignore[index] # an object
+    assert endpoint("update", "--yes").exit_code == 0
+    assert only(runpod)["gpu"]["minCudaVersion"] == "12.6"  # type: ignore[index] # an object

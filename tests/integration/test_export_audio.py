@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from gpu_worker.media.ffmpeg import ffmpeg_path, run_ffmpeg
 from gpu_worker.media.probe import probe
 from gpu_worker.timeline.audio import Master, render_sound
-from gpu_worker.timeline.film import RATE, Film, Shot, Sound, Source
+from gpu_worker.media.loudness import RATE
+from gpu_worker.timeline.film import Film, Shot, Sound, Source
 from shared.timeline import SoundMix
 
 Samples = NDArray[np.float64]

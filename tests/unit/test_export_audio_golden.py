@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from gpu_worker.media.graph import Output, arguments
+from gpu_worker.media.loudness import RATE, limited, metered, steered
 from gpu_worker.media.probe import MediaInfo
 from gpu_worker.timeline.audio.files import finished, kept
-from gpu_worker.timeline.audio.master import limited, metered, steered
 from gpu_worker.timeline.audio.mix import mixed, whole
 from gpu_worker.timeline.audio.steps import scheme
-from gpu_worker.timeline.film import RATE, Film, Shot, Sound, Source
+from gpu_worker.timeline.film import Film, Shot, Sound, Source
 from shared.timeline import SoundMix
 
 GOLDEN = Path(__file__).parent.parent / "golden"

@@ -12,7 +12,8 @@ import pytest
 from gpu_worker.media.probe import MediaInfo
 from gpu_worker.timeline.audio.mix import lanes
 from gpu_worker.timeline.audio.steps import MOST_OPEN, Bus, Mixed, Part, Scheme, scheme
-from gpu_worker.timeline.film import RATE, Film, Shot, Sound, Source
+from gpu_worker.media.loudness import RATE
+from gpu_worker.timeline.film import Film, Shot, Sound, Source
 
 FILE = Source(
     Path("/in/a.mp4"), MediaInfo("audio", "mov", 600.0, audio_stream=0, audio_codec="aac", channels=2)

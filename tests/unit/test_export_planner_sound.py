@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpu_worker.timeline.film import RATE, Film, Sound
+from gpu_worker.media.loudness import RATE
+from gpu_worker.timeline.film import Film, Sound
 from tests.unit.planned import SOURCES, at, planned, track, url
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from gpu_worker.media.ffmpeg import run_ffmpeg
 from gpu_worker.media.graph import Option, Stream, apply, arguments, open_file, output
-from gpu_worker.timeline.audio.master import Measured, limited, metered, reading
-from gpu_worker.timeline.film import RATE
+from gpu_worker.media.loudness import RATE, Measured, limited, metered, reading
 from shared.job_types import SoundFormat
 from shared.timeline import SoundMix
 

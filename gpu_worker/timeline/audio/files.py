@@ -6,7 +6,7 @@ They are 24-bit FLAC, a third of the size; what is to be looped is WAV, since a 
 from __future__ import annotations
 
 from gpu_worker.media.graph import Option, Output, Stream, apply, open_file, output
-from gpu_worker.timeline.film import RATE
+from gpu_worker.media.loudness import RATE, louder
 
 HEADROOM = 8
 # What is damaged in a file is silent; by itself ffmpeg ends with an error when that is most of it.
@@ -29,11 +29,6 @@ def finished(stream: Stream, name: str) -> Output:
     """A mix as it is; what lies above full scale is lost."""
     form = _WAV if name.endswith(".wav") else _FLAC
     return output((stream,), name, **_PATIENT, ar=RATE, ac=2, **form)
-
-
-def louder(stream: Stream, gain: float) -> Stream:
-    """The samples times `gain`."""
-    return stream if gain == 1 else apply(stream, "volume", volume=f"{gain:.6f}", precision="float")
 
 
 def fitted(stream: Stream, samples: int) -> Stream:

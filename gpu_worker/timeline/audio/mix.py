@@ -12,10 +12,11 @@ from itertools import pairwise
 from math import e, log10
 
 from gpu_worker.media.graph import Stream, apply, join, open_virtual, split
+from gpu_worker.media.loudness import RATE
 from gpu_worker.timeline.audio.files import fitted, reopened
 from gpu_worker.timeline.audio.parts import part
 from gpu_worker.timeline.audio.steps import Bus, Part
-from gpu_worker.timeline.film import RATE, Film, Sound
+from gpu_worker.timeline.film import Film, Sound
 
 _DEEPEST_DB = 24.0
 # A recording's own noise is quieter (about -46 dBFS), and what is louder is clipped after 60 dB more.

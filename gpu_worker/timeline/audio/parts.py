@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from math import isclose
 
 from gpu_worker.media.graph import Option, Stream, apply, open_source
-from gpu_worker.timeline.audio.files import fitted, louder
-from gpu_worker.timeline.film import RATE, Sound
+from gpu_worker.media.loudness import RATE, louder
+from gpu_worker.timeline.audio.files import fitted
+from gpu_worker.timeline.film import Sound
 
 # Decoders of AAC, MP3 and Opus need some of what comes before a place to be right about it.
 _PREROLL_SECONDS = 0.2

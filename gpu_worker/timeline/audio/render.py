@@ -11,13 +11,13 @@ from pathlib import Path
 
 from gpu_worker.media.ffmpeg import run_ffmpeg
 from gpu_worker.media.graph import Output, Stream, arguments
+from gpu_worker.media.loudness import RATE, Measured, limited, metered, reading, steered
 from gpu_worker.media.probe import probe
 from gpu_worker.timeline.audio.files import finished, fitted, kept, reopened
-from gpu_worker.timeline.audio.master import Measured, limited, metered, reading, steered
 from gpu_worker.timeline.audio.mix import mixed, whole
 from gpu_worker.timeline.audio.steady import decoded, steady
 from gpu_worker.timeline.audio.steps import Part, Scheme, Step, scheme
-from gpu_worker.timeline.film import RATE, Film, Sound
+from gpu_worker.timeline.film import Film, Sound
 from shared.errors import EngineFailed
 
 _MIX, _SOUND, _METER = "mix.flac", "sound.flac", "loudness.txt"

@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from gpu_worker.media.graph import Option, Output, open_source, output
+from gpu_worker.media.loudness import RATE
 from gpu_worker.media.probe import MediaInfo
 from gpu_worker.timeline.audio.parts import excerpt
-from gpu_worker.timeline.film import RATE, Sound, Source
+from gpu_worker.timeline.film import Sound, Source
 
 _FORM: dict[str, Option] = {"c:a": "pcm_f32le", "ar": RATE, "max_error_rate": 1, "format": "nut"}
 

@@ -12,10 +12,11 @@ from itertools import pairwise
 from math import ceil
 from pathlib import Path
 
+from gpu_worker.media.loudness import RATE
 from gpu_worker.media.probe import MediaInfo
 from gpu_worker.timeline.audio.files import HEADROOM
 from gpu_worker.timeline.audio.parts import stretch_seconds
-from gpu_worker.timeline.film import RATE, Film, Sound, Source
+from gpu_worker.timeline.film import Film, Sound, Source
 
 MOST_OPEN = 6
 """Files that one ffmpeg reads at a time. The index of a film of three hours takes 40 MB in each."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import floor
 
-from gpu_worker.timeline.film import RATE
+from gpu_worker.media.loudness import RATE
 
 # Of a frame: what sums of decimal fractions may be off.
 _ROUNDING = 1e-6

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gpu_worker.timeline.film import RATE, Shot, Sound, Source
+from gpu_worker.media.loudness import RATE
+from gpu_worker.timeline.film import Shot, Sound, Source
 from gpu_worker.timeline.planner.grid import Grid
 from gpu_worker.timeline.planner.shots import PlacedShot
 from shared.timeline import Music, Overlay, SoundEffect, Timeline, Voiceover

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from gpu_worker.timeline.film import RATE, Film
+from gpu_worker.media.loudness import RATE
+from gpu_worker.timeline.film import Film
 from shared.errors import EngineFailed
 from shared.timeline import Encoding
 

@@ -1,4 +1,4 @@
-"""Loudness and peaks of the finished mix, after EBU R 128 and ITU-R BS.1770."""
+"""Loudness and peaks of finished sound, after EBU R 128 and ITU-R BS.1770."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpu_worker.media.graph import Stream, apply
-from gpu_worker.timeline.audio.files import louder
-from gpu_worker.timeline.film import RATE
 from shared.timeline import SoundMix
 
+RATE = 48_000
+"""Samples a second of all sound that is made here."""
 SILENT_LUFS = -70.0
 """Nothing quieter counts for the integrated loudness of BS.1770."""
 
@@ -28,6 +28,11 @@ class Measured:
 
     loudness: float | None = None
     peak: float | None = None
+
+
+def louder(stream: Stream, gain: float) -> Stream:
+    """The samples times `gain`."""
+    return stream if gain == 1 else apply(stream, "volume", volume=f"{gain:.6f}", precision="float")
 
 
 def metered(stream: Stream, file: str, *, peak: bool = True) -> Stream:
