@@ -251,6 +251,8 @@ def _opened(path: Path, container: str) -> InputContainer:
 
 
 def _codec(stream: VideoStream | AudioStream) -> str:
+    if stream.codec_context is None:  # PyAV knows no decoder for it, whatever its type says
+        raise MediaRefused(_REFUSAL)
     name = stream.codec_context.codec.canonical_name
     if not _CODECS.fullmatch(name):
         raise MediaRefused(f"This file is compressed as {name}, which we do not open; H.264 with AAC always works.")

@@ -13,9 +13,9 @@ import pytest
 from numpy.typing import NDArray
 
 from gpu_worker.media.ffmpeg import ffmpeg_path, run_ffmpeg
+from gpu_worker.media.loudness import RATE
 from gpu_worker.media.probe import probe
 from gpu_worker.timeline.audio import Master, render_sound
-from gpu_worker.media.loudness import RATE
 from gpu_worker.timeline.film import Film, Shot, Sound, Source
 from shared.timeline import SoundMix
 

@@ -343,6 +343,11 @@ def test_a_crop_is_what_fills_the_frame(files: Path) -> None:
     assert near(frame[45, 80], (12, 220, 2), 14)
 
 
+def test_a_frame_thinner_than_any_picture_is_filled_all_the_same(files: Path, tmp_path: Path) -> None:
+    made = film(shot(source(files, "red.mp4"), 2, fit="blur"), size=(4096, 64))
+    assert len(raw(tmp_path, made)) == 2
+
+
 def test_transparency_shows_the_background(files: Path) -> None:
     frame = rgb(files, film(shot(source(files, "ghost.webm"), 2, clip={"background": "#ff0000"})))[1]
     assert near(frame[45, 80], (255, 128, 128), 14)

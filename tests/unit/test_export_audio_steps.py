@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from gpu_worker.media.loudness import RATE
 from gpu_worker.media.probe import MediaInfo
 from gpu_worker.timeline.audio.mix import lanes
 from gpu_worker.timeline.audio.steps import MOST_OPEN, Bus, Mixed, Part, Scheme, scheme
-from gpu_worker.media.loudness import RATE
 from gpu_worker.timeline.film import Film, Shot, Sound, Source
 
 FILE = Source(

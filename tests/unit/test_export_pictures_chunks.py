@@ -82,6 +82,18 @@ def test_many_clips_share_a_chunk_up_to_the_limit() -> None:
     assert min(lengths(made)[:-1]) >= 60
 
 
+def test_chunks_of_short_clips_get_shorter_rather_than_heavier() -> None:
+    mixed = [shot(30, 9, source) for source in (HD, HD, UHD)] * 20
+    made = chunks(film(*mixed))
+    assert max(len(chunk.pieces) for chunk in made) == 2
+    assert min(lengths(made)[:-1]) >= 15
+
+
+def test_a_film_that_is_heavy_all_over_is_not_cut_up_for_that() -> None:
+    layers = (Layer(0, 3600, UHD, Overlay(url=URL)),) * 2
+    assert min(lengths(chunks(film(shot(3600, source=UHD), layers=layers)))) >= 600
+
+
 def test_larger_sources_and_overlays_count_too() -> None:
     def pieces(whole: Film) -> int:
         return max(len(chunk.pieces) for chunk in chunks(whole, limit=4))
@@ -90,7 +102,7 @@ def test_larger_sources_and_overlays_count_too() -> None:
     layer = Layer(0, 3600, HD, Overlay(url=URL))
     assert pieces(film(*plain)) == 4
     assert pieces(film(*plain, layers=(layer,))) == 3
-    assert pieces(film(*[shot(90, source=UHD)] * 40)) == 1
+    assert pieces(film(*[shot(90, source=UHD)] * 40)) == 2
     assert pieces(film(*[shot(30, source=STILL)] * 200)) == 16
 
 

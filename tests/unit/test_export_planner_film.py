@@ -42,6 +42,17 @@ def test_speed_and_a_freeze_change_how_long_a_clip_is_shown() -> None:
     assert [shot.seconds for shot in film.shots] == pytest.approx([4, 1, 1, 1])
 
 
+def test_a_freeze_past_the_end_of_a_reversed_clip_holds_its_first_frame() -> None:
+    clip = at("silent", end=9, reverse=True, freeze={"duration": 0.5, "at": 8})
+    assert [(shot.hold_at, shot.held) for shot in planned(clip, out_of_range="clamp").shots] == [(0, 15)]
+
+
+def test_a_preview_is_as_long_as_its_film_though_its_last_clip_is_too_short_to_see() -> None:
+    items = [at("video", end=1) | {"at": 0}, at("video", end=1 / 30) | {"at": 3}]
+    film = planned(tracks=[{"type": "video", "items": items}], output={"profile": "preview"})
+    assert film.duration == 3.0
+
+
 def test_transitions_carry_the_names_of_xfade() -> None:
     clips = [
         at("silent", transition={"type": name, "duration": 0.4}) for name in ("crossfade", "fade_black", "hlslice")

@@ -15,18 +15,20 @@ from gpu_worker.timeline.pictures.spans import Span, Strip, laid_out, pieces, st
 
 # An encoder that begins anew costs a key frame and a moment; two seconds have one anyway.
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 2.0, 20.0
+# Memory is worth a shorter one.
+_SHORTEST_OF_ALL_SECONDS = 0.5
 # How much of the wanted length may be given up, or added, to end at a place where the film cuts.
 _STRETCH = 0.3
 _PIXELS_OF_1080P = 1920 * 1088
-# Measured with H.264 on ffmpeg 5.1 and 9.0: 25 MB for a decoder and 30 MB more for what it holds of 1080p.
-_WEIGHT_OF_DECODER, _WEIGHT_OF_STILL = 0.45, 0.25
+# Measured with H.264 on ffmpeg 9.0, in chains of transitions: 35 MB for 720p, 50 for 1080p, 60 to 90 for 4K.
+_WEIGHT_OF_DECODER, _WEIGHT_OF_STILL = 0.75, 0.25
 
 
-def chunks(film: Film, limit: float = 4, seconds: float = _LONGEST_SECONDS) -> list[Chunk]:
+def chunks(film: Film, limit: float = 3, seconds: float = _LONGEST_SECONDS) -> list[Chunk]:
     """The film in chunks of about `seconds`, each with at most `limit` sources open at once.
 
-    A source of 1080p counts as one and takes 40 to 55 MB, one of 4K as 2.7, a still as a quarter. Chunks of under
-    two seconds are not made for the sake of the limit, nor can a run of transitions without a break be cut.
+    A source of 1080p counts as one and takes 40 to 55 MB, one of 4K as 1.7, a still as a quarter. Chunks of under
+    half a second are not made for the sake of the limit, nor can a run of transitions without a break be cut.
     """
     spans = laid_out(film.shots)
     overlays = strips(film)
@@ -46,8 +48,8 @@ def _end(film: Film, spans: Sequence[Span], overlays: Sequence[Strip], first: in
     near = [span for span in spans if span.end > first and span.start <= first + 2 * wanted]
     over = [strip for strip in overlays if strip.end > first and strip.at <= first + 2 * wanted]
     places = _places(near, first, wanted, film)
-    light = (place for place in places if _weight(film, near, over, first, place) <= limit)
-    return next(light, min(places))
+    weights = {place: _weight(film, near, over, first, place) for place in places}
+    return next((place for place in places if weights[place] <= limit), min(places, key=weights.__getitem__))
 
 
 def _places(spans: Sequence[Span], first: int, wanted: int, film: Film) -> list[int]:
@@ -69,7 +71,9 @@ def _places(spans: Sequence[Span], first: int, wanted: int, film: Film) -> list[
     near = [place for place in long_enough if place in ends and abs(place - last) <= _STRETCH * wanted]
     near.sort(key=lambda place: abs(place - last))
     earlier = [place for place in reversed(long_enough) if place <= last]
-    return [*near, *sorted(earlier, key=lambda place: place not in ends)] or long_enough[:1]
+    usual = [*near, *sorted(earlier, key=lambda place: place not in ends)] or long_enough[:1]
+    brief = range(first + round(_SHORTEST_OF_ALL_SECONDS * film.fps), least)
+    return [*usual, *(place for place in reversed(allowed) if place in brief)]
 
 
 def _weight(film: Film, spans: Sequence[Span], overlays: Sequence[Strip], first: int, last: int) -> float:

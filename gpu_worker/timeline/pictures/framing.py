@@ -124,7 +124,8 @@ def _source_area(visible: Area, clip: Clip) -> Area:
 def _cropped(stream: Stream, area: Area) -> Stream:
     if area.width > 1 - 1e-6 and area.height > 1 - 1e-6:
         return stream
-    sizes = {"w": f"iw*{area.width:.6f}", "h": f"ih*{area.height:.6f}"}
+    # A band of a small picture may be thinner than 4:2:0 can be.
+    sizes = {"w": f"max(iw*{area.width:.6f},2)", "h": f"max(ih*{area.height:.6f},2)"}
     return apply(stream, "crop", **sizes, x=f"iw*{area.x:.6f}", y=f"ih*{area.y:.6f}")
 
 

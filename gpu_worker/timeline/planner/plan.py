@@ -54,7 +54,9 @@ def _film(
     grid = Grid(output.fps)
     laid = [spots(track, timeline.output.fps) or [] for track in tracks]
     shots = [placed_shots(track, sources, grid, output.fit) for track in laid]
-    frames = max((track[-1].end for track in shots if track), default=1)
+    # A last clip that falls between two frames of a preview has no shot, but the gap before it lasts.
+    ends = [grid.frame(track[-1].end) for track in laid if track]
+    frames = max([1, *ends, *(track[-1].end for track in shots if track)])
     film = Film(*output.size, output.fps, base_track(shots[0], frames))
     return replace(
         film,

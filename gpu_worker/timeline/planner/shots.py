@@ -97,6 +97,6 @@ def _freeze(spot: Spot, source: Source, grid: Grid, frames: int) -> tuple[int, i
 
 
 def _offset(clip: Clip, at: float, moving: float) -> float:
-    """When second `at` of the source is on show, in film seconds from the clip's beginning."""
-    offset = moving_seconds(clip, at)
+    """When second `at` of the source is on show, in film seconds from the clip's beginning; no later than its end."""
+    offset = min(moving_seconds(clip, at), moving)
     return moving - offset if clip.reverse else offset

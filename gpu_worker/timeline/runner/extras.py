@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -10,7 +10,10 @@ from pathlib import Path
 from gpu_worker.context import ProducedFile
 from gpu_worker.media.ffmpeg import run_ffmpeg
 from gpu_worker.timeline.film import Film
+from gpu_worker.timeline.planner.grid import Grid
 
+Open = Callable[[int], list[str]]
+"""ffmpeg's arguments that open a film at one of its frames."""
 _COLUMNS, _MOST_TILES, _TILE_SIDE = 10, 100, 160
 _JPEG = ("-q:v", "3", "-f", "image2", "-update", "1")
 
@@ -25,14 +28,16 @@ class Sheet:
     height: int
 
 
-def take(film: Film, picture: list[str], folder: Path) -> Iterator[ProducedFile]:
-    """Whatever of these the output asks for. `picture` opens the finished film."""
+def take(film: Film, picture: list[str], opened_at: Open, folder: Path) -> Iterator[ProducedFile]:
+    """Whatever of these the output asks for. `picture` opens the finished film, `opened_at` what shows a frame of it
+    first.
+    """
     output = film.output
     if output.poster is not None:
-        yield _still(film, picture, output.poster, folder, "poster.jpg")
+        yield _still(film, opened_at, output.poster, folder, "poster.jpg")
     for n in range(output.thumbnails):
         at = (n + 0.5) * film.duration / output.thumbnails
-        yield _still(film, picture, at, folder, f"thumbnail-{n + 1:02}.jpg")
+        yield _still(film, opened_at, at, folder, f"thumbnail-{n + 1:02}.jpg")
     if output.sprite:
         yield from _sprite(film, picture, folder)
 
@@ -55,10 +60,9 @@ def sprite_vtt(film: Film, plan: Sheet, image: str) -> str:
     return "WEBVTT\n\n" + "\n".join(cues)
 
 
-def _still(film: Film, picture: list[str], at: float, folder: Path, name: str) -> ProducedFile:
-    last = (film.frames - 1) / film.fps
-    seek = ["-ss", f"{min(at, last):.6f}", *picture]
-    run_ffmpeg([*seek, "-frames:v", "1", *_JPEG, name], duration=1, folder=folder)
+def _still(film: Film, opened_at: Open, at: float, folder: Path, name: str) -> ProducedFile:
+    frame = min(Grid(film.fps).frame_at(at), film.frames - 1)
+    run_ffmpeg([*opened_at(frame), "-frames:v", "1", *_JPEG, name], duration=1, folder=folder)
     return ProducedFile(folder / name, "image", "image/jpeg", width=film.width, height=film.height)
 
 

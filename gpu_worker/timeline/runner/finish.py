@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gpu_worker.media.ffmpeg import run_ffmpeg
 from gpu_worker.timeline.film import Chunk, Film
-from gpu_worker.timeline.runner.encode import CONTAINERS, Options, audio_options
+from gpu_worker.timeline.runner.encode import CONTAINERS, PART_MUXERS, Options, audio_options
 from gpu_worker.timeline.runner.picture import Target, part_name
 from shared.timeline import Encoding, Metadata
 
@@ -23,6 +23,22 @@ def join_parts(film: Film, chunks: list[Chunk], target: Target, folder: Path) ->
     name = f"{target.name}.ffconcat"
     (folder / name).write_text("ffconcat version 1.0\n" + "".join(lines))
     return ["-f", "concat", "-protocol_whitelist", "file,pipe", "-i", name]
+
+
+def opened_at(film: Film, chunks: list[Chunk], targets: list[Target], frame: int) -> list[str]:
+    """ffmpeg's arguments that open the part with a frame of the film, for the first target, at that frame.
+
+    FFmpeg 9.0 cannot seek in what `join_parts` opens: it loses the first key frame and all that builds on it.
+    """
+    chunk = next(chunk for chunk in reversed(chunks) if chunk.first <= frame)
+    demuxer = "matroska" if PART_MUXERS[targets[0].codec] == "webm" else "mov"
+    opened = ["-f", demuxer, "-protocol_whitelist", "file,pipe", "-i", part_name(targets[0], chunk)]
+    return seeking(film, opened, frame - chunk.first)
+
+
+def seeking(film: Film, picture: list[str], frame: int) -> list[str]:
+    """The same arguments, with this frame of it the first; half a frame early, since files round their times."""
+    return ["-ss", f"{max(0.0, (frame - 0.5) / film.fps):.6f}", *picture]
 
 
 def film_arguments(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from gpu_worker.timeline.film import Chunk, Film
 from gpu_worker.timeline.pictures import FONT_FOLDER, chunks
 from gpu_worker.timeline.runner import space
 from gpu_worker.timeline.runner.encode import CONTAINERS, HARDWARE
-from gpu_worker.timeline.runner.extras import take
+from gpu_worker.timeline.runner.extras import Open, take
 from gpu_worker.timeline.runner.files import File, check, files_of
-from gpu_worker.timeline.runner.finish import SUBTITLES, film_arguments, join_parts, make_gif
+from gpu_worker.timeline.runner.finish import SUBTITLES, film_arguments, join_parts, make_gif, opened_at, seeking
 from gpu_worker.timeline.runner.hardware import decoded_by_card
 from gpu_worker.timeline.runner.keep import Keeper
 from gpu_worker.timeline.runner.picture import Target, encode, in_order
@@ -26,6 +27,9 @@ from gpu_worker.timeline.runner.progress import Meter
 from gpu_worker.timeline.runner.smart_cut import Copy, between, copies, with_copies
 from gpu_worker.timeline.words import font_notes, place_fonts, subtitle_text
 from shared.errors import EngineFailed
+
+# Mixing more takes a while, and 60 MB: it is over then before the picture, which needs hundreds, begins.
+_FEW_SOUNDS = 30
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,12 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Made:
-    """A film not yet in its files: ffmpeg's arguments that open each picture of it, and its sound."""
+    """A film not yet in its files: ffmpeg's arguments that open each picture of it, the first of them also at a frame,
+    and its sound.
+    """
 
     pictures: dict[Target, list[str]]
+    opened_at: Open
     sound: Master
     meter: Meter
     copied_frames: int = 0
@@ -65,22 +72,24 @@ def render(film: Film, folder: Path, report: Report, checkpoints: Checkpoints | 
 def _make(
     film: Film, files: list[File], copied: list[Copy], folder: Path, report: Report, keeper: Keeper
 ) -> Made | None:
-    """Picture and sound, at the same time, by processes of their own; None when what was copied fails its check."""
+    """Picture and sound, mostly side by side, by processes of their own; None when what was copied fails its check."""
     targets = list(dict.fromkeys(file.picture for file in files if file.picture))
     whole = chunks(film) if targets else []
     todo = between(film, copied, whole) if copied else whole
     meter = Meter(report, _weights(todo, files, film))
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(2 if len(film.sounds) <= _FEW_SOUNDS else 1) as pool:
         sound = pool.submit(render_sound, film, folder, meter.part("sound", "mixing", "mixing the sound"))
         picture = pool.submit(encode, film, todo, targets, folder, meter, keeper)
         in_order([picture, sound], meter)
     if not copied:
         pictures = {target: join_parts(film, todo, target, folder) for target in targets}
+        opened = partial(opened_at, film, todo, targets)
     elif joined := with_copies(film, copied, todo, targets[0], folder):
         pictures = {targets[0]: joined}
+        opened = partial(seeking, film, joined)
     else:
         return None
-    return Made(pictures, sound.result(), meter, sum(copy.end - copy.first for copy in copied))
+    return Made(pictures, opened, sound.result(), meter, sum(copy.end - copy.first for copy in copied))
 
 
 def _weights(todo: list[Chunk], files: list[File], film: Film) -> dict[str, float]:
@@ -117,7 +126,7 @@ def _finish(film: Film, file: File, made: Made, folder: Path) -> ProducedFile:
 
 def _beside(film: Film, made: Made, folder: Path) -> Iterator[ProducedFile]:
     for picture in list(made.pictures.values())[:1]:
-        yield from take(film, picture, folder)
+        yield from take(film, picture, made.opened_at, folder)
     for form in film.output.subtitles:
         path = folder / f"film.{form}"
         path.write_text(subtitle_text(film, form), encoding="utf-8")
