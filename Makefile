@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := $(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test nightly test-browser test-engines check format bench bench-gpu bench-in-flight bench-peers bench-export campaign openapi chromium clean
+.PHONY: help demo serve test nightly test-browser test-engines check format bench bench-gpu bench-in-flight bench-peers bench-export campaign test-security fuzz soak openapi chromium clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,18 @@ bench-export: ## Measure EXPORT against the encoder's limit, ffmpeg by hand, Mov
 campaign: ## Thousands of jobs, hundreds of kills, every fault: minutes. Again: make campaign ARGS="--seed 7"
 	@$(SETUP) dev
 	@$(BIN)/python -m tests.campaign $(ARGS)
+
+test-security: ## The threat model's tests, hostile inputs through the whole worker among them. The long form: ARGS="-m ''"
+	@$(SETUP) dev
+	@$(BIN)/python -m pytest tests/security -m "not nightly" $(ARGS)
+
+fuzz: ## Fuzz the API, the caption escaper and the timeline parser, a minute each. Longer: ARGS="--seconds 3600"
+	@$(SETUP) dev fuzz
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+soak: ## Mixed jobs and faults for a minute; then nothing may have grown or stayed. Longer: ARGS="--seconds 3600"
+	@$(SETUP) dev
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 openapi: ## Write the API's description to docs/openapi.json
 	@$(SETUP)

@@ -37,6 +37,7 @@ from control_plane.api import endpoint as endpoints_room
 from control_plane.api.callbacks import CallbackLane
 from control_plane.api.forecast import Forecast
 from control_plane.api.guard import Guard, Rules, host_names
+from control_plane.api.guesses import Guesses
 from control_plane.api.intake import IntakeLane
 from control_plane.api.keyring import KeyRing
 from control_plane.api.model_choice import ModelChoice
@@ -112,7 +113,7 @@ def create_app(
         keys, metrics, console,
     ):  # fmt: skip
         app.include_router(room.router)
-    _protect(app, settings)
+    _protect(app, settings, clock)
     return app
 
 
@@ -122,13 +123,14 @@ def _operation_id(route: APIRoute) -> str:
     return verb + "".join(part.title() for part in rest)
 
 
-def _protect(app: FastAPI, settings: Settings) -> None:
+def _protect(app: FastAPI, settings: Settings, clock: Clock) -> None:
     """The guard stands before the lanes, and they before the router."""
     hosts = host_names(settings.host, settings.public_url)
     app.add_middleware(FastLane)
     app.add_middleware(IntakeLane)
     app.add_middleware(CallbackLane)
-    app.add_middleware(Guard, rules=Rules(hosts, tuple(settings.cors_origins)), keys=app.state.keys)
+    guesses = Guesses(clock, behind_proxy=settings.public_url is not None)
+    app.add_middleware(Guard, rules=Rules(hosts, tuple(settings.cors_origins)), keys=app.state.keys, guesses=guesses)
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,4 @@
-"""What `/openapi.json` says beyond the routes: how a key is sent."""
+"""What `/openapi.json` says beyond the routes: how a key is sent, and of what type every error is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def install(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         made = app.openapi_schema is not None
         description = described()
-        return description if made else _with_keys(description)
+        return description if made else _with_problems(_with_keys(description))
 
     app.openapi = openapi  # type: ignore[method-assign] # as FastAPI's documentation has it
 
@@ -28,4 +28,14 @@ def _with_keys(description: dict[str, Any]) -> dict[str, Any]:
     for path in OPEN_PATHS:
         for operation in description["paths"].get(path, {}).values():
             operation["security"] = []
+    return description
+
+
+def _with_problems(description: dict[str, Any]) -> dict[str, Any]:
+    """FastAPI takes every answer that a model describes for plain JSON."""
+    for path in description["paths"].values():
+        for operation in path.values():
+            for status, answer in operation["responses"].items():
+                if status.startswith(("4", "5")) and "application/json" in answer.get("content", {}):
+                    answer["content"] = {"application/problem+json": answer["content"].pop("application/json")}
     return description

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from control_plane import logs
+from control_plane.api.guesses import Guesses
 from control_plane.api.keyring import WINDOW_SECONDS, Holder, KeyRing, scope_needed
 from control_plane.api.problems import MAX_BODY, TOO_LARGE, BodyTooLarge, problem
 
@@ -60,6 +61,7 @@ HOST_NOT_ALLOWED = Refusal(421, "HOST_NOT_ALLOWED", "This server does not answer
 ORIGIN_NOT_ALLOWED = Refusal(403, "ORIGIN_NOT_ALLOWED", "Pages of that origin may not write here: see CORS_ORIGINS")
 UNAUTHORIZED = Refusal(401, "UNAUTHORIZED", "Send your API key as 'Authorization: Bearer <key>'")
 TOO_MANY = "This key has made more requests than it may in one minute"
+TOO_MANY_GUESSES = "Too many wrong keys came from your address: wait a minute"
 
 
 class Guard:
@@ -69,10 +71,11 @@ class Guard:
     preflights, which are answered before a key is asked for.
     """
 
-    def __init__(self, app: ASGIApp, rules: Rules, keys: KeyRing) -> None:
+    def __init__(self, app: ASGIApp, rules: Rules, keys: KeyRing, guesses: Guesses) -> None:
         self._app = app
         self._rules = rules
         self._keys = keys
+        self._guesses = guesses
         self._preflights = _preflights(app, rules)
         self._ids = map(f"{secrets.token_hex(10)}{{:012x}}".format, count())
 
@@ -145,8 +148,13 @@ class Guard:
         return None if _host_name(headers.get(b"host", b"")) in self._rules.hosts else HOST_NOT_ALLOWED
 
     def _wrong_key(self, scope: Scope, method: str, headers: Headers) -> Refusal | None:
-        holder = self._keys.holder_of(_given_key(headers)) or self._ticket_holder(scope)
+        peer, given = (scope["client"] or ("",))[0], _given_key(headers)
+        if (seconds := self._guesses.seconds_left(peer, headers)) is not None:
+            return Refusal(429, "RATE_LIMITED", TOO_MANY_GUESSES, seconds)
+        holder = self._keys.holder_of(given) or self._ticket_holder(scope)
         if holder is None:
+            if given:
+                self._guesses.note(peer, headers, given)
             return UNAUTHORIZED
         if holder.per_minute is not None:
             scope["state"]["holder"] = holder

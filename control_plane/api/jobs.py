@@ -154,7 +154,7 @@ def find(services: Services, job_id: UUID) -> JobRecord:
     return job
 
 
-@router.post("/jobs/{job_id}/cancel")
+@router.post("/jobs/{job_id}/cancel", responses={202: {"model": CancelView, "description": "It is being stopped."}})
 async def cancel_job(services: Use, job_id: UUID, response: Response) -> CancelView:
     """Stop a job. 200 when nothing runs any more, 202 while it is being stopped, 409 once it has finished."""
     job = await services.table.do(verbs.request_cancel, str(job_id), services.clock())

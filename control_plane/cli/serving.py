@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import socket
 
 import typer
@@ -39,14 +40,18 @@ def run(settings: Settings) -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # nothing here depends on the caller's address
+        proxy_headers=False,  # guesses.py alone asks for the caller's address, and reads the header itself
         timeout_graceful_shutdown=GRACE_SECONDS,
         ws="websockets-sansio",
         ws_max_size=WS_LARGEST_MESSAGE,
     )
     logging.getLogger("uvicorn.error").addFilter(_is_no_refused_socket)
     server = Server(config)
-    server.run(sockets=[listening])
+    try:
+        server.run(sockets=[listening])
+    finally:
+        if server.force_exit:
+            os._exit(1)  # the second Ctrl-C: nothing was closed, and the table's thread would keep us for ever
     if not server.started:
         raise typer.Exit(1)
 

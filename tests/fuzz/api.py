@@ -1,0 +1,41 @@
+"""schemathesis over the whole OpenAPI description with every check, against a real plane: no 5xx, nothing undescribed.
+
+python -m tests.fuzz.api SECONDS SEED
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.integration.served import served
+
+KEY = "fuzzing-the-whole-api"
+NOT_CHECKED = ",".join([
+    # Taking more than the description promises is not a fault where the description is of the usual form of a value.
+    "positive_data_acceptance",
+])  # fmt: skip
+
+
+async def run(seconds: int, seed: int) -> int:
+    """The exit status of schemathesis."""
+    with TemporaryDirectory(prefix="rushes-fuzz-") as folder:
+        async with served(Path(folder) / "data", api_key=KEY) as api:
+            command = [
+                str(Path(sys.executable).with_name("schemathesis")), "run", f"{api.url}/openapi.json",
+                "--max-time", str(seconds), "--header", f"Authorization: Bearer {KEY}", "--checks", "all",
+                "--exclude-checks", NOT_CHECKED, "--continue-on-failure", "--suppress-health-check", "all",
+                "--exclude-path-regex", "/events$", "--request-timeout", "10", "--no-color",
+            ]  # fmt: skip
+            if seed:
+                command += ["--seed", str(seed)]
+            process = await asyncio.create_subprocess_exec(*command, cwd=folder)
+            status = await process.wait()
+            assert (await api.client.get("/healthz")).status_code == 200
+            return status
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(run(int(sys.argv[1]), int(sys.argv[2]))))
