@@ -411,7 +411,7 @@ async def test_a_full_disk_is_said(build: Build, store: LocalStore) -> None:
         ("LIPSYNC", {"video_url": GONE, "audio_url": GONE}),
         ("TRAIN_TWIN", {"images": [GONE] * 5, "name": "me"}),
         ("IMG2VID", {"image_url": GONE, "model": "svd"}),
-        ("TTS", {"text": "hello", "reference_audio_url": GONE}),
+        ("TTS", {"text": "hello", "model": "qwen3-tts", "reference_audio_url": GONE}),
     ],
 )
 async def test_what_this_worker_cannot_do_is_decided_before_anything_is_fetched(
