@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := $(PYTHON) tools/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test nightly test-browser test-engines check format bench bench-gpu bench-in-flight bench-peers bench-export campaign test-security fuzz soak openapi chromium clean
+.PHONY: help demo serve test nightly test-browser test-engines audit check format bench bench-gpu bench-in-flight bench-peers bench-export campaign test-security fuzz soak openapi client test-client chromium clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ test-engines: ## The GPU engines on tiny models, in .venv-engines with torch; ne
 test-browser: ## The console, and films, in this machine's Chromium, which `make chromium` installs
 	@$(SETUP) dev browser
 	@$(BIN)/python -m pytest -m browser $(ARGS)
+
+audit: ## Ask the OSV database about everything that the lock files name. Not ours: ARGS="--ignore GHSA-..."
+	@$(SETUP)
+	@$(BIN)/python tools/audit.py $(ARGS)
 
 check: ## Format, lint, layers and types, changing nothing
 	@$(SETUP) dev browser
@@ -75,7 +79,7 @@ test-security: ## The threat model's tests, hostile inputs through the whole wor
 	@$(SETUP) dev
 	@$(BIN)/python -m pytest tests/security -m "not nightly" $(ARGS)
 
-fuzz: ## Fuzz the API, the caption escaper and the timeline parser, a minute each. Longer: ARGS="--seconds 3600"
+fuzz: ## Fuzz the API, caption escaper, timeline parser and subtitle readers, a minute each. Longer: ARGS="--seconds 3600"
 	@$(SETUP) dev fuzz
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
@@ -86,6 +90,16 @@ soak: ## Mixed jobs and faults for a minute; then nothing may have grown or stay
 openapi: ## Write the API's description to docs/openapi.json
 	@$(SETUP)
 	@$(BIN)/rushes openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
+
+# Node 20 or newer: this machine's own, else one from PyPI in .boot/node.
+IN_CLIENT = node=$$($(PYTHON) tools/node_env.py) && cd clients/typescript && export PATH="$$node:$$PATH" && npm ci
+
+client: ## Check and build the TypeScript client, and pack it for npm install
+	@$(IN_CLIENT) && npm run check && npm pack --silent
+
+test-client: ## Check, build and test the TypeScript client, against real servers, in Node and Chromium
+	@$(SETUP) dev
+	@$(IN_CLIENT) && npm run check && npm test
 
 chromium: ## Install the Chromium that test-browser plays films in; by apt, as root
 	apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium

@@ -61,10 +61,14 @@ class WorkerSettings(BaseSettings):
 
 
 def job_environment() -> dict[str, str]:
-    """The environment of the job process, which opens hostile media: ours without anything secret."""
+    """The environment of the job process, which opens hostile media: ours without anything secret.
+
+    Libraries ask the hub for nothing on their own there, unless jobs may fetch weights (`MODEL_DOWNLOAD`).
+    """
     ours = {name: value for name, value in os.environ.items() if not name.startswith(_SECRET_PREFIXES)}
     # Segments that grow keep memory from breaking into pieces when models of different sizes come and go.
     tuned = {"PYTORCH_ALLOC_CONF": "expandable_segments:True"}
+    tuned["HF_HUB_OFFLINE"] = "0" if WorkerSettings().model_download else "1"
     if _VOLUME.is_dir():
         # What torch.compile has made once is there for every worker of the endpoint.
         tuned["TORCHINDUCTOR_CACHE_DIR"] = str(_VOLUME / "compile-cache")

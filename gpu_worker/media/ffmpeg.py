@@ -89,8 +89,10 @@ def run_ffmpeg(
 def _follow(process: subprocess.Popen[bytes], duration: float, on_progress: Callable[[float], None] | None) -> None:
     for line in process.stdout or ():
         name, _, value = line.decode("ascii", "replace").strip().partition("=")
-        if on_progress is not None and name == "out_time_us" and value.lstrip("-").isdigit():
-            on_progress(min(max(int(value) / 1e6 / max(duration, 1e-6), 0.0), 1.0))
+        if on_progress is not None and name == "out_time_us":
+            # Not a number until something has come out, which may take an encoder long; a stop is heard all the same.
+            made = int(value) / 1e6 if value.lstrip("-").isdigit() else 0.0
+            on_progress(min(max(made / max(duration, 1e-6), 0.0), 1.0))
 
 
 def _tail(log: IO[bytes]) -> str:

@@ -156,11 +156,16 @@ class _Hub:
             raise self._failed(f"{listing.repo}/{file}", trouble) from trouble
 
     def _failed(self, what: str, trouble: Exception) -> FetchFailed:
+        if isinstance(trouble, self._hub.errors.OfflineModeIsEnabled):
+            return FetchFailed(f"{what} may not be fetched: HF_HUB_OFFLINE is set. Unset it.", retryable=False)
         status = getattr(getattr(trouble, "response", None), "status_code", None)
         match status:
             case 401 | 403:
+                # Jobs open hostile media: the token is not with them.
                 return FetchFailed(
-                    f"The hub refuses {what}: accept its licence there and set HF_TOKEN.", retryable=False
+                    f"The hub refuses {what}: accept its licence there, set HF_TOKEN, and fetch it before any job: "
+                    "python -m gpu_worker models fetch.",
+                    retryable=False,
                 )
             case 404:
                 return FetchFailed(f"The hub does not know {what}, or you may not see it.", retryable=False)

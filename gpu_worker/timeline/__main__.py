@@ -7,15 +7,17 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from shared.errors import RushesError
+from shared.errors import InvalidParams, RushesError
 from shared.timeline import Timeline
+from shared.timeline.locations import spell
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the arguments say; 1 and a sentence when it cannot be done."""
+    """Do what the arguments say; 1 and a sentence when it cannot be done, 130 when somebody stopped it."""
     chosen = _parser().parse_args(arguments)
     try:
         notes = {"stitch": _stitch, "otio-import": _import, "otio-export": _export}[chosen.command](chosen)
@@ -23,11 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(error.message)
     except ValidationError as error:
         first = error.errors()[0]
-        return _failed(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
-    except (OSError, json.JSONDecodeError) as error:
-        return _failed(f"{error}")
+        return _failed(f"{spell(first['loc'])}: {first['msg']}".removeprefix(": "))
+    except OSError as error:
+        return _failed(f"{Path(error.filename or chosen.source).name}: {error.strerror or error}")
     except ModuleNotFoundError as missing:
         return _failed(f"This needs the library {missing.name}: pip install {missing.name}")
+    except KeyboardInterrupt:
+        return 130
     sys.stderr.writelines(f"{note}\n" for note in notes)
     return 0
 
@@ -38,11 +42,21 @@ def _failed(sentence: str) -> int:
 
 
 def _stitch(chosen: argparse.Namespace) -> Sequence[str]:
-    from gpu_worker.timeline.stitch import stitch_timeline
+    from gpu_worker.timeline.stitch import stitch
 
-    timeline = json.loads(chosen.source.read_text("utf-8"))
-    stitch_timeline(timeline.pop("clips", []), timeline.pop("captions", []), chosen.target, **timeline)
-    return ()
+    notes: list[str] = []
+    stitch(_read(chosen.source), chosen.target, note=notes.append)
+    return notes
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        timeline = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as problem:
+        raise InvalidParams(f"{path.name} is not JSON: {problem}.") from problem
+    if not isinstance(timeline, dict):
+        raise InvalidParams(f"{path.name} holds no timeline, which is an object with clips or tracks.")
+    return timeline
 
 
 def _import(chosen: argparse.Namespace) -> Sequence[str]:

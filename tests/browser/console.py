@@ -7,17 +7,20 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect
 
 from gpu_worker.media.ffmpeg import run_ffmpeg
+from tests.acceptance.real_plane import RealPlane
 from tests.browser.chromium import PROGRAM
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--mute-audio", "--autoplay-policy=no-user-gesture-required"]
 DESK, PHONE = (1280, 800), (390, 844)
 SIZES = {"desk": DESK, "phone": PHONE}
 PATIENCE_MS = 60_000
+Theme = Literal["dark", "light"]
 WATCH = """
 window.seen = {violations: [], shift: 0};
 document.addEventListener("securitypolicyviolation", ({violatedDirective, blockedURI}) => {
@@ -51,6 +54,11 @@ class Visitor:
         expect(self.page).to_have_url(re.compile("#/jobs/"), timeout=PATIENCE_MS)
         return self.page.url.rpartition("/")[2]
 
+    def turn(self, theme: Theme) -> None:
+        """Wait for the page to have the colours of this theme."""
+        self.page.emulate_media(color_scheme=theme)
+        self.page.evaluate("Promise.all(document.getAnimations().map(({finished}) => finished.catch(() => {})))")
+
     def violations(self) -> list[str]:
         """What the content security policy has refused on this page."""
         found: list[str] = self.page.evaluate("window.seen.violations")
@@ -71,7 +79,9 @@ class Visitor:
 
 def axe_findings(page: Page) -> list[str]:
     """What axe-core finds wrong, one line each."""
-    found = Axe().run(page).response["violations"]
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(Axe().axe_script)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(({violations}) => violations)")
     return [f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found for node in one["nodes"]]
 
 
@@ -84,12 +94,12 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def visiting(browser: Browser, url: str, size: str = "desk", theme: str = "dark") -> Iterator[Visitor]:
+def visiting(browser: Browser, url: str, size: str = "desk", theme: Theme = "dark") -> Iterator[Visitor]:
     """A person with a window of this size."""
     width, height = SIZES[size]
     context: BrowserContext = browser.new_context(
         viewport={"width": width, "height": height},
-        color_scheme="light" if theme == "light" else "dark",
+        color_scheme=theme,
         has_touch=size == "phone",
         reduced_motion="reduce",
         bypass_csp=False,
@@ -108,6 +118,19 @@ def visiting(browser: Browser, url: str, size: str = "desk", theme: str = "dark"
 def is_complaint(message: ConsoleMessage) -> bool:
     """An error; that a request was refused is for the page to say."""
     return message.type == "error" and not message.text.startswith("Failed to load resource")
+
+
+def url_of(plane: RealPlane) -> str:
+    """Where the server is, without a slash at its end."""
+    return str(plane.client.base_url).rstrip("/")
+
+
+def upload(plane: RealPlane, path: Path) -> str:
+    """The address of a picture in the store."""
+    wish = {"filename": path.name, "content_type": "image/png", "bytes": path.stat().st_size}
+    slot = plane.client.post("/uploads", json=wish).json()
+    plane.client.put(slot["upload_url"], headers=slot["headers"], content=path.read_bytes()).raise_for_status()
+    return str(slot["url"])
 
 
 def make_clip(path: Path, seconds: float, *, hue: int = 0) -> Path:

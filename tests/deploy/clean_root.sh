@@ -11,6 +11,7 @@ set -euo pipefail
 repo=$(cd "$(dirname "$0")/../.." && pwd)
 base=${1:-}
 root=$(mktemp -d /var/tmp/rushes-clean-root.XXXX)
+chmod 0755 "$root" # users other than root must get through
 
 stop() {
     chroot "$root" systemctl stop rushes 2> /dev/null || true
@@ -36,6 +37,15 @@ printf '#!/bin/sh\nexit 101\n' > "$root/usr/sbin/policy-rc.d" && chmod +x "$root
 mkdir -p "$root/opt/rushes" "$root/etc/letsencrypt/live/rushes.example.org"
 (cd "$repo" && git ls-files -z --cached --others --exclude-standard | tar --null --ignore-failed-read -cf - -T - 2> /dev/null) |
     tar -xf - --no-same-owner -C "$root/opt/rushes"
+# A history to upgrade along, as the guide does: v0.1.0, which is checked out, and v0.2.0, which only the origin has.
+history() { git -C "$root/opt/rushes" -c user.name=trial -c user.email=trial@localhost -c init.defaultBranch=main "$@"; }
+history init --quiet
+history add --all
+history commit --quiet --message=old && history tag v0.1.0
+history commit --quiet --allow-empty --message=new && history tag v0.2.0
+git clone --quiet --bare "$root/opt/rushes" "$root/srv/rushes.git"
+history tag --delete v0.2.0 && history checkout --quiet v0.1.0
+history remote add origin /srv/rushes.git
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=rushes.example.org -addext subjectAltName=DNS:rushes.example.org \
     -keyout "$root/etc/letsencrypt/live/rushes.example.org/privkey.pem" \
     -out "$root/etc/letsencrypt/live/rushes.example.org/fullchain.pem" 2> /dev/null

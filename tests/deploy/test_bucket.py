@@ -1,8 +1,11 @@
-"""The bucket's set-up and the limits of its two keys, by a real S3 server."""
+"""The bucket's set-up, the limits of its two keys and the backup in it, by a real S3 server and the real litestream."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +17,11 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.standins.seaweed import find_weed, seaweed
+from control_plane.cli.doctor import examine
+from control_plane.settings import Settings
+from tests.deploy.program import needs
+from tests.integration.served import served
+from tests.standins.seaweed import S3Server
 
 ROOT = Path(__file__).parents[2]
 BUCKET = "rushes-films"
@@ -22,22 +29,17 @@ pytestmark = pytest.mark.s3
 
 
 @pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def keys(s3_server: S3Server) -> Iterator[dict[str, Any]]:
     """A client for each identity of the example, in a bucket that the tool made."""
-    weed = find_weed()
-    if weed is None:
-        pytest.skip("SeaweedFS is not installed: make test installs it")
-    identities = json.loads((ROOT / "deploy/seaweedfs/identities.example.json").read_text(encoding="utf-8"))[
-        "identities"
-    ]
-    with seaweed(weed, tmp_path_factory.mktemp("seaweed"), identities) as server:
-        made = {one["name"]: _client(server.endpoint_url, **one["credentials"][0]) for one in identities}
-        admin = identities[0]["credentials"][0]
-        for _ in range(2):  # a second time changes nothing
-            _set_up(server.endpoint_url, admin["accessKey"], admin["secretKey"])
-        yield made
-        for client in made.values():
-            client.close()
+    file = ROOT / "deploy/seaweedfs/identities.example.json"
+    identities = json.loads(file.read_text(encoding="utf-8"))["identities"]
+    made = {one["name"]: _client(s3_server.endpoint_url, **one["credentials"][0]) for one in identities}
+    admin = identities[0]["credentials"][0]
+    for _ in range(2):  # a second time changes nothing
+        _set_up(s3_server.endpoint_url, admin["accessKey"], admin["secretKey"])
+    yield made
+    for client in made.values():
+        client.close()
 
 
 def _client(url: str, accessKey: str, secretKey: str) -> Any:
@@ -92,3 +94,44 @@ def test_the_workers_key_reaches_jobs_and_no_backup(keys: dict[str, Any]) -> Non
 def test_the_control_planes_key_changes_no_bucket(keys: dict[str, Any]) -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
         keys["control-plane"].create_bucket(Bucket="another")
+
+
+@contextlib.contextmanager
+def streaming(environment: dict[str, str]) -> Iterator[list[str]]:
+    """litestream as its unit runs it; the beginning of the command that restores."""
+    litestream, config = needs("litestream"), str(ROOT / "deploy/litestream.yml")
+    process = subprocess.Popen([litestream, "replicate", "-config", config], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        yield [litestream, "restore", "-config", config]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def test_the_table_is_restored_from_the_bucket(keys: dict[str, Any], tmp_path: Path) -> None:
+    plane, database, restored = keys["control-plane"], tmp_path / "data/rushes.db", tmp_path / "again/rushes.db"
+    restored.parent.mkdir()
+    secret = plane._request_signer._credentials.secret_key
+    environment = {
+        "DB_PATH": str(database), "S3_BUCKET": BUCKET, "S3_ENDPOINT_URL": plane.meta.endpoint_url,
+        "S3_REGION": "auto", "S3_ACCESS_KEY_ID": "rushes", "S3_SECRET_ACCESS_KEY": secret,
+    }  # fmt: skip
+    async with served(database.parent) as api:
+        with streaming(environment) as restore:
+            jobs = {await api.job_id() for _ in range(3)}
+            await api.finish(next(iter(jobs)))
+            async with asyncio.timeout(30):
+                while await asyncio.to_thread(_restored_jobs, restore, restored, database, environment) != jobs:
+                    restored.unlink(missing_ok=True)
+    (looked_at,) = [one for one in examine(Settings(data_dir=restored.parent)) if one.what == "database"]
+    assert looked_at.ok
+    async with served(restored.parent) as api:
+        assert {job["job_id"] for job in (await api.client.get("/jobs")).json()} == jobs
+
+
+def _restored_jobs(restore: list[str], to: Path, database: Path, environment: dict[str, str]) -> set[str]:
+    command = [*restore, "-o", str(to), str(database)]
+    if subprocess.run(command, env=environment, capture_output=True, check=False).returncode:
+        return set()
+    with contextlib.closing(sqlite3.connect(to)) as conn:
+        return {row[0] for row in conn.execute("SELECT id FROM jobs")}

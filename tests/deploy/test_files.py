@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shlex
@@ -20,6 +21,7 @@ from control_plane.settings import ClientSettings, Settings
 from gpu_worker.settings import WorkerSettings
 from shared.catalog import catalog
 from tests.deploy.program import needs
+from tests.standins.runpod import RunPodStandIn
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -84,6 +86,17 @@ def test_every_setting_of_the_guide_is_a_real_one() -> None:
     }
     named = {name for name in named if not re.match(r"(ADA|AMPERE)_\d", name)}
     assert not unknown(named)
+
+
+async def test_the_call_for_the_endpoints_own_view_is_right(tmp_path: Path) -> None:
+    (call,) = [block for block in blocks("sh") if '/health"' in block]
+    async with RunPodStandIn() as runpod:
+        (tmp_path / ".env").write_text(f"RUNPOD_ENDPOINT={runpod.url}\nRUNPOD_API_KEY={runpod.key}\n")
+        process = await asyncio.create_subprocess_exec(
+            "sh", "-c", call.replace("/opt/rushes", str(tmp_path)), stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await process.communicate()
+    assert json.loads(said)["workers"] == runpod.workers
 
 
 def test_links_inside_the_guide_lead_somewhere() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 
 import diffusers
 import pytest
@@ -11,6 +12,8 @@ from shared.catalog import catalog
 from shared.catalog.model import Model
 
 MODELS = [model for model in catalog().values() if model.video]
+# CogVideoX 1.5 was trained on two tokens fewer than 1.0, with which it shares its pipeline.
+SHORTER = {"cogvideox-1.5-5b": 224, "cogvideox-1.5-5b-i2v": 224}
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.id)
@@ -37,6 +40,22 @@ def test_the_call_knows_every_argument(model: Model) -> None:
         assert {"prompt", "negative_prompt", "do_classifier_free_guidance", "device", *video.constants} - encode <= {
             "guidance_scale_2"
         }
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.id)
+def test_words_are_as_many_tokens_as_the_model_was_trained_on(model: Model) -> None:
+    """Wan's `encode_prompt` alone stops at 226 tokens, its call at 512."""
+    video = model.video
+    assert video is not None
+    pipeline = getattr(diffusers, video.pipeline)
+    taken_by = pipeline.encode_prompt if video.caches_prompt else pipeline.__call__
+    ours = video.constants.get("max_sequence_length", default_of(taken_by))
+    assert ours == SHORTER.get(model.id, default_of(pipeline.__call__))
+
+
+def default_of(function: Callable[..., object]) -> object:
+    parameter = inspect.signature(function).parameters.get("max_sequence_length")
+    return None if parameter is None else parameter.default
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.id)

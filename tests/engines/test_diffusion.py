@@ -34,7 +34,7 @@ from gpu_worker.job_types import run_job
 from gpu_worker.models.files import BadWeights
 from gpu_worker.settings import WorkerSettings
 from shared.catalog import catalog
-from shared.catalog.model import Profile
+from shared.catalog.model import Memory, Profile
 from shared.errors import EngineUnavailable, InvalidParams, JobCanceled
 from shared.job_types import JobType, parse_params
 from shared.references import lora_reference
@@ -68,8 +68,8 @@ class Studio:
         return ready(asked, catalog(settings.model_catalog_dir)[asked.model], settings, self.models)
 
     def loaded(self, model: str) -> Loaded:
-        params = {"prompt": "x"} if model == "tiny-t2v" else {"image_url": PICTURE}
-        kind = JobType.RENDER if model == "tiny-t2v" else JobType.IMG2VID
+        kind = JobType.IMG2VID if model == "tiny-i2v" else JobType.RENDER
+        params = {"image_url": PICTURE} if kind is JobType.IMG2VID else {"prompt": "x"}
         here = self.ready(kind, parse_params(kind, SMALL | params | {"model": model}))
         video = here.model.video
         assert video is not None
@@ -130,6 +130,22 @@ def test_the_same_seed_is_the_same_film_and_another_is_not(studio: Studio) -> No
     assert not np.array_equal(first, other)
 
 
+@pytest.mark.parametrize("model", ["tiny-t2v", "tiny-wan"])
+def test_frames_are_those_of_the_pipeline_called_by_itself(studio: Studio, model: str) -> None:
+    """Words that were encoded apart are the words the call would have encoded."""
+    loaded = studio.loaded(model)
+    order = Order("a fox", "", loaded.video.frames.least, (32, 32), seed=7, steps=2, guidance=6.0)
+    watch = StepWatch(lambda *_: None, lambda _: None, shots=1, steps=2)
+    watch.begin()
+    ours = np.stack(shoot(loaded, order, watch, PromptCache()))
+    tiny_lengths = {"max_sequence_length": 16} if model == "tiny-t2v" else {}
+    [theirs] = loaded.pipe(
+        "a fox", height=32, width=32, num_frames=order.frames, num_inference_steps=2, guidance_scale=6.0,
+        generator=torch.Generator("cpu").manual_seed(7), output_type="np", **tiny_lengths,
+    ).frames  # fmt: skip
+    assert np.abs(ours - np.asarray(theirs) * 255).max() < 2
+
+
 def test_a_long_clip_goes_on_from_its_last_picture(studio: Studio) -> None:
     short = frames(studio.run("RENDER", prompt="a fox", model="tiny-t2v", duration=2.125))
     produced = studio.run("RENDER", prompt="a fox", model="tiny-t2v", duration=3)
@@ -169,6 +185,44 @@ def test_words_are_encoded_once(studio: Studio, monkeypatch: pytest.MonkeyPatch)
     assert len(calls) == 2, "the prompt and the negative prompt"
     assert np.array_equal(frames(studio.run("RENDER", prompt="a word said once", model="tiny-t2v")), first)
     assert len(calls) == 2
+
+
+class SmallCard(HostMemory):
+    """So many GB in all."""
+
+    def __init__(self, gigabytes: int) -> None:
+        self._gigabytes = gigabytes
+
+    def total(self) -> int:
+        return self._gigabytes * 10**9
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "aside", "off_loaded"), [(40, False, False), (25, True, False), (15, False, True)]
+)
+def test_on_a_small_card_the_text_encoder_stays_away_and_on_a_smaller_one_everything(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, gigabytes: int, aside: bool, off_loaded: bool
+) -> None:
+    here = studio.ready(JobType.RENDER, parse_params(JobType.RENDER, SMALL | {"prompt": "x", "model": "tiny-t2v"}))
+    model = here.model.model_copy(update={"memory": Memory(resident_gb=20, peak_gb=30, offload_gb=5)})
+    assert model.video is not None
+    pool = EnginePool(SmallCard(gigabytes))
+    moved: list[str] = []
+    real = T5EncoderModel.to
+
+    def move(self: T5EncoderModel, device: Any, *more: Any, **named: Any) -> Any:
+        moved.append(str(device))
+        return real(self, device, *more, **named)
+
+    monkeypatch.setattr(T5EncoderModel, "to", move)
+    how = recipe(model, here.weights["tiny-t2v"], model.video.profiles["exact"], "cpu", pool)
+    with pool.hold(how) as loaded:
+        assert (loaded.aside, loaded.cheap) == (aside, off_loaded)
+        assert loaded.pipe.vae.use_tiling == (aside or off_loaded)
+        assert bool(moved) != aside, "it does not go to the device with the others"
+        moved.clear()
+        PromptCache().arguments(loaded, "a fox", "", 6.0)
+    assert moved == (["cpu", "cpu"] if aside else ["cpu"]), "to the device, and back where there is no room for it"
 
 
 def test_a_picture_is_set_in_motion(studio: Studio) -> None:
@@ -224,6 +278,25 @@ def test_a_cache_forgets_between_two_films(studio: Studio, cache: Any) -> None:
         return np.stack(shoot(loaded, order, watch, PromptCache()))
 
     assert np.array_equal(studio.pool.run(how, film), studio.pool.run(how, film))
+
+
+def test_eight_bit_weights_go_into_the_blocks_alone_and_change_the_picture_a_little(studio: Studio) -> None:
+    order = Order("a fox", "", 9, (32, 32), seed=7, steps=3, guidance=6.0)
+    loaded = studio.loaded("tiny-t2v")
+
+    def film() -> NDArray[np.int16]:
+        watch = StepWatch(lambda *_: None, lambda _: None, shots=1, steps=3)
+        watch.begin()
+        return np.stack(shoot(loaded, order, watch, PromptCache())).astype(np.int16)
+
+    full = film()
+    # As on a GPU; this kind of numbers is one that a CPU has too.
+    assert tuning.quantize(loaded.pipe.transformer, ("CogVideoXBlock",), "int8", "cuda") == []
+    [block, *_] = loaded.pipe.transformer.transformer_blocks
+    assert type(block.attn1.to_q.weight).__name__ == "Int8Tensor"
+    assert type(loaded.pipe.transformer.proj_out.weight) is torch.nn.Parameter
+    narrow = film()
+    assert 0 < np.abs(narrow - full).mean() < 3
 
 
 @pytest.mark.parametrize("cache", ["none", "pyramid"])

@@ -127,13 +127,20 @@ def test_what_needs_no_weights_is_not_fetched(hub: Hub, store: ModelStore) -> No
         bring(catalog()["animatic"], store, hub)
 
 
-def models(tiny_models: Path, hub: Hub, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def models(tiny_models: Path, hub: Hub, folder: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
     environment = {
         "PATH": "/usr/bin:/bin", "HOME": str(folder), "PYTHONPATH": str(ROOT), "MODEL_DIR": str(folder / "models"),
         "MODEL_CATALOG_DIR": str(tiny_models / "entries"), "HF_ENDPOINT": hub.url,
-    }  # fmt: skip
+    } | more  # fmt: skip
     command = [sys.executable, "-m", "gpu_worker", "models", *words]
     return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=100)
+
+
+def test_who_forbids_the_hub_is_told_what_to_unset(tiny_models: Path, hub: Hub, tmp_path: Path) -> None:
+    forbidden = models(tiny_models, hub, tmp_path, "fetch", "tiny-t2v", HF_HUB_OFFLINE="1")
+    assert forbidden.returncode == 1
+    assert "HF_HUB_OFFLINE is set. Unset it." in forbidden.stderr
+    assert hub.asked == []
 
 
 def test_on_the_command_line(tiny_models: Path, hub: Hub, tmp_path: Path) -> None:

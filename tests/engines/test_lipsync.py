@@ -295,6 +295,34 @@ def test_out_of_memory_goes_on_in_small_batches_and_then_gives_up(
         studio.run()
 
 
+def test_another_model_takes_its_place_behind_the_same_film(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of another size, told something else of the sound: how loud it is, not a spectrogram."""
+
+    class Blush:
+        side = 32
+
+        def __init__(self, _model: Any, _device: str) -> None: ...
+
+        def listen(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+            return np.abs(samples)
+
+        def hear(self, sound: NDArray[np.float32], fps: float, frames: range) -> NDArray[np.float32]:
+            return np.array([[sound[round(n * 16_000 / fps) :][:640].max()] for n in frames], np.float32)
+
+        def speak(self, faces: Any, heard: NDArray[np.float32]) -> Any:
+            assert faces.shape[1:] == (3, self.side, self.side)
+            assert len(heard) == len(faces)
+            red = torch.tensor([1.0, 0.0, 0.0])[None, :, None, None]
+            return red.expand_as(faces) * torch.from_numpy(heard > 0.01)[:, :, None, None]
+
+    monkeypatch.setattr(painter, "Wav2LipLips", Blush)
+    produced = studio.run()
+    assert produced.engine["frames_painted"] == 12
+    face = pictures(produced.files[0].path)[6][96 : 96 + 20, 118:138]
+    assert face[:, :, 0].mean() > 150
+    assert face[:, :, 1:].mean() < 60
+
+
 def test_a_face_that_is_painted_as_it_was_stays_where_it_was(
     studio: Studio, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

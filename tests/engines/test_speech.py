@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import wave
 from collections.abc import Iterator
@@ -12,6 +13,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from gpu_worker.context import JobContext
+from gpu_worker.engines.pool import pool_of
+from gpu_worker.engines.speech.environment import python_of
+from gpu_worker.job_types import run_job
+from gpu_worker.settings import WorkerSettings
+from shared.errors import EngineUnavailable
+from shared.job_types import JobType, parse_params
 from tests.acceptance.real_plane import RealPlane, all_gone, real_plane
 
 ROOT = Path(__file__).parents[2]
@@ -92,3 +100,33 @@ def test_an_unknown_voice_is_refused_before_money_is_spent(plane: RealPlane) -> 
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "/params/voice"
     assert "It has af_heart" in answer.json()["detail"]
+
+
+def test_kokoro_itself_speaks_and_times_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real package, in the environment that `models env kokoro` made, with random weights."""
+    try:
+        real = python_of("kokoro", WorkerSettings())
+    except EngineUnavailable as missing:
+        pytest.skip(missing.message)
+    made = tmp_path / "models"
+    subprocess.run([real, "-W", "ignore", Path(__file__).with_name("tiny_kokoro.py"), made], check=True)
+    python = tmp_path / "environments" / "kokoro" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    # Without -I, so that the tagger is found beside what the environment has.
+    python.write_text(f'#!/bin/sh\nshift\nPYTHONPATH={made / "packages"} exec {real} "$@"\n')
+    python.chmod(0o755)
+    for name, value in {"MODEL_DIR": made, "SPEECH_ENV_DIR": python.parents[2], "MODEL_DEVICE": "cpu"}.items():
+        monkeypatch.setenv(name, str(value))
+    text = "Hello there, it's 1,234 cats. They (all) purr!"
+    asked = parse_params(JobType.TTS, {"text": text, "model": "kokoro"})
+    try:
+        produced = run_job(JobType.TTS, asked, JobContext(tmp_path, {}, lambda *_: None))
+    finally:
+        pool_of("cpu").evict_idle()
+    assert (produced.engine["name"], produced.engine["voice"]) == ("kokoro", "af_heart")
+    assert produced.engine["versions"].keys() == {"kokoro", "misaki", "torch"}
+    words = json.loads((tmp_path / "speech.json").read_text())["words"]
+    assert [word["text"] for word in words] == text.split()
+    times = [moment for word in words for moment in (word["start"], word["end"])]
+    assert times == sorted(times)
+    assert times[-1] <= (produced.files[0].duration_seconds or 0) + 0.01

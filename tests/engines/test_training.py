@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -35,7 +38,6 @@ from shared.catalog.rules import Refused
 from shared.errors import EngineFailed, EngineUnavailable, InvalidParams, JobCanceled
 from shared.job_types import JobType, TrainTwinParams, parse_params
 from shared.references import lora_reference
-from tests.engines import tiny
 
 CONSENT = {"who": "Ada Byron", "when": "2026-11-21", "what_for": "films of mine"}
 FAST = {"name": "ada", "model": "tiny-t2v", "steps": 20, "rank": 4, "learning_rate": 0.01}
@@ -314,22 +316,85 @@ def test_what_this_worker_cannot_train_is_refused_by_the_params_alone(
         train_twin.check(TrainTwinParams(images=images, name="me"))
 
 
-def test_wan_is_trained_by_its_own_objective(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    entries, models = studio.folder / "entries", studio.folder / "models"
-    torch.manual_seed(0)
-    tiny.wan().save_pretrained(models / "tiny-wan")
-    tiny.entry(
-        entries, "tiny-wan", "RENDER TRAIN_TWIN", "WanPipeline", fps=16, frames=(4, 1, 5, 17), buckets="[[32, 32]]",
-        video="guidance = 5.0\nlora = true\ncaches_prompt = true", tables="",
-    )  # fmt: skip
-    monkeypatch.setenv("MODEL_CATALOG_DIR", str(entries))
-    studio.models = models
+def test_wan_is_trained_by_its_own_objective(studio: Studio) -> None:
     produced = studio.train(model="tiny-wan", steps=60)
     losses = list(produced.engine["losses"].values())
     assert losses[-1] < losses[0]
     plain = studio.render(model="tiny-wan")
     studio.inputs[lora_reference("ada")] = produced.files[0].path
     assert studio.render(model="tiny-wan", lora="ada") != plain
+
+
+class NestedAdam(torch.optim.AdamW):
+    """Keeps its state as bitsandbytes 0.50 does: most of it one level deeper."""
+
+    DEEPER = "__bnb_optimizer_quant_state__"
+
+    def state_dict(self) -> dict[str, Any]:
+        whole = super().state_dict()
+        return whole | {
+            "state": {
+                index: {"step": int(entry["step"]), self.DEEPER: {k: v for k, v in entry.items() if k != "step"}}
+                for index, entry in whole["state"].items()
+            }
+        }
+
+    def load_state_dict(self, whole: dict[str, Any]) -> None:
+        state = {
+            index: {"step": torch.tensor(float(entry["step"]))} | entry[self.DEEPER]
+            for index, entry in whole["state"].items()
+        }
+        super().load_state_dict(whole | {"state": state})
+
+
+@pytest.fixture
+def bitsandbytes(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """As the package looks to those that import it."""
+    package, optim = ModuleType("bitsandbytes"), ModuleType("bitsandbytes.optim")
+    package.__spec__ = ModuleSpec("bitsandbytes", None)
+    optim.AdamW8bit = NestedAdam  # type: ignore[attr-defined] # a module made by hand
+    monkeypatch.setitem(sys.modules, "bitsandbytes", package)
+    monkeypatch.setitem(sys.modules, "bitsandbytes.optim", optim)
+    return optim
+
+
+def optimizer_on(device: str) -> tuple[type, str]:
+    made, name = trainer.optimizer_for([torch.nn.Parameter(torch.zeros(2))], 1e-4, device)
+    return type(made), name
+
+
+def test_eight_bit_adam_is_taken_on_a_gpu_where_it_is_installed(bitsandbytes: ModuleType) -> None:
+    assert optimizer_on("cuda") == (NestedAdam, "AdamW, 8 bits")
+    assert optimizer_on("cpu") == (torch.optim.AdamW, "AdamW")
+    del bitsandbytes.AdamW8bit
+    assert optimizer_on("cuda") == (torch.optim.AdamW, "AdamW"), "installed, and of no use"
+
+
+def test_without_it_the_result_names_what_stood_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "bitsandbytes", raising=False)
+    monkeypatch.setattr(trainer.importlib.util, "find_spec", lambda _name: None)
+    assert optimizer_on("cuda") == (torch.optim.AdamW, "AdamW")
+
+
+def test_a_lost_worker_costs_no_bit_with_an_optimizer_of_another_shape_either(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eight_bits = lambda parameters, rate, _device: (NestedAdam(parameters, lr=rate), "AdamW, 8 bits")  # noqa: E731 - one line
+    monkeypatch.setattr(trainer, "optimizer_for", eight_bits)
+    whole = studio.train()
+    assert whole.engine["optimizer"] == "AdamW, 8 bits"
+    shutil.rmtree(studio.kept)
+    studio.kept.mkdir()
+
+    def lose(_stage: str, _progress: int, message: str = "") -> None:
+        if message.startswith("step 13/20"):
+            raise JobCanceled
+
+    with pytest.raises(JobCanceled):
+        studio.train(lose)
+    resumed = studio.train()
+    assert resumed.engine["resumed_from_step"] == 10
+    assert same(weights(resumed), weights(whole))
 
 
 @pytest.mark.parametrize(

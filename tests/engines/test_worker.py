@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,9 @@ from shared.storage.local import LocalStore
 from shared.wire import Result, result_key
 from tests.acceptance.real_plane import RealPlane, all_gone, real_plane
 from tests.conftest import wait_until
+from tests.engines.hub import COMMIT, running
 
+ROOT = Path(__file__).parents[2]
 SMALL = {"duration": 1, "resolution": "240p", "seed": 7}
 PICTURE = "storage://uploads/picture.png"
 
@@ -58,6 +61,21 @@ def test_every_tiny_model_makes_its_film_in_one_warm_process(plane: RealPlane) -
         check_film(plane, plane.until(job_id, "SUCCEEDED", "FAILED"), model, seconds)
     last = plane.get(jobs[-1][2])
     assert "load" not in last["engine"]["timings"], "both of its engines were still there"
+
+
+def test_in_the_worker_image_a_job_fetches_weights_where_the_owner_allows_it(
+    tmp_path: Path, tiny_models: Path, tiny_environment: dict[str, str]
+) -> None:
+    shutil.copytree(tiny_models / "models" / "tiny-t2v", tmp_path / "hub" / "tiny" / "tiny-t2v")
+    image = (ROOT / "Dockerfile.worker").read_text(encoding="utf-8")
+    of_the_image = dict(re.findall(r"^(?:ENV |    )(HF_[A-Z_]+)=(\S+)", image, re.M))
+    (tmp_path / "models").mkdir()
+    with running(tmp_path / "hub") as hub:
+        allowed = {"MODEL_DIR": str(tmp_path / "models"), "MODEL_DOWNLOAD": "true", "HF_ENDPOINT": hub.url}
+        with real_plane(tmp_path / "data", **tiny_environment | of_the_image | allowed) as plane:
+            job = plane.until(plane.submit("RENDER", prompt="x", model="tiny-t2v", **SMALL), "SUCCEEDED", "FAILED")
+            check_film(plane, job, "tiny-t2v", 1.0)
+    assert job["engine"]["revision"] == COMMIT
 
 
 def test_what_cannot_be_made_is_refused_before_money_is_spent(plane: RealPlane) -> None:

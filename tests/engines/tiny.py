@@ -105,6 +105,12 @@ def make_all(models: Path, entries: Path) -> None:
         video='denoisers = ["unet"]\nguidance = 7.5', tables="[video.arguments]\nframes = ''",
     )  # fmt: skip
     hooked = _COG + '\nprogress = "scheduler"'
+    wan().save_pretrained(models / "tiny-wan")
+    entry(
+        entries, "tiny-wan", "RENDER TRAIN_TWIN", "WanPipeline", fps=16, frames=(4, 1, 5, 17), buckets="[[32, 32]]",
+        video="guidance = 5.0\nlora = true\ncaches_prompt = true",
+        tables="[video.constants]\nmax_sequence_length = 512",
+    )  # fmt: skip
     entry(entries, "tiny-silent", "RENDER", "CogVideoXPipeline", tables=_COG_TABLES, **(cog_rules | {"video": hooked}))
     shutil.copytree(models / "tiny-t2v", models / "tiny-silent")
     entry(

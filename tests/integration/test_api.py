@@ -67,7 +67,7 @@ BAD_JOBS = [
     ({"type": "IMG2VID", "params": {"image_url": "storage://../secret"}}, "params.image_url"),
     ({"type": "IMG2VID", "params": {"image_url": "storage://jobs/x/claims/1.json"}}, "params.image_url"),
     ({"type": "IMG2VID", "params": {"image_url": "s3://somebody-else/uploads/a.png"}}, "params.image_url"),
-    ({"type": "IMG2VID", "params": {"image_url": f"job:{uuid4()}"}}, "params.image_url"),
+    ({"type": "IMG2VID", "params": {"image_url": "job:0b5a3c52-6d0e-4c0b-9d5e-2f1a7c3b9e10"}}, "params.image_url"),
     ({"type": "IMG2VID", "params": {"image_url": "http://127.0.0.1/x.png"}}, "params.image_url"),
     ({"type": "IMG2VID", "params": {"image_url": "https://169.254.169.254/latest"}}, "params.image_url"),
     ({"type": "TRAIN_TWIN", "params": {"images": ["https://a.example/1.png"], "name": "me"}}, "params.images"),
@@ -146,7 +146,10 @@ async def test_an_unknown_job_is_a_404_and_an_odd_id_a_422(api: Served) -> None:
     assert_problem(await api.client.get(f"/jobs/{uuid4()}"), 404, "NOT_FOUND")
     assert_problem(await api.client.get("/jobs/not-an-id"), 422, "INVALID_REQUEST")
     assert_problem(await api.client.get("/nowhere"), 404, "NOT_FOUND")
-    assert_problem(await api.client.patch("/jobs"), 405, "METHOD_NOT_ALLOWED")
+    refused = await api.client.patch("/jobs")
+    assert_problem(refused, 405, "METHOD_NOT_ALLOWED")
+    assert refused.headers["allow"] == "GET, POST"
+    assert (await api.client.request("TRACE", f"/jobs/{uuid4()}")).headers["allow"] == "GET, DELETE"
 
 
 async def test_an_unchanged_job_is_a_304(api: Served) -> None:
@@ -167,7 +170,12 @@ async def test_an_unchanged_job_is_a_304(api: Served) -> None:
 
 
 async def test_any_way_of_writing_the_etag_is_understood(api: Served) -> None:
-    path = f"/jobs/{await api.job_id()}"
+    job_id = await api.job_id()
+    worker = await api.worker()
+    worker.claim()
+    worker.succeed()
+    await api.get(job_id, Prefer="wait=10")
+    path = f"/jobs/{job_id}"
     tag = (await api.client.get(path)).headers["etag"]
     for given in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
         assert (await api.client.get(path, headers={"If-None-Match": given})).status_code == 304, given

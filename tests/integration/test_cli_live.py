@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 
+from shared.twins import card_key
 from tests.integration.served import served
 from tests.integration.test_cli import rushes
 from tests.standins.proxy import proxy
@@ -60,7 +61,8 @@ async def test_a_watch_outlives_a_server_that_is_killed_and_misses_nothing(tmp_p
     told = []
     async with asyncio.timeout(HOPELESS):
         async with server(tmp_path / "data", port):
-            ids = [(await rushes("submit", "TTS", f"text=Number {number}.", **url))[1].strip() for number in range(4)]
+            made = await asyncio.gather(*(rushes("submit", "TTS", f"text=Number {n}.", **url) for n in range(4)))
+            ids = [output.strip() for _, output, _ in made]
             watching = await asyncio.create_subprocess_exec(
                 *COMMAND, "watch", *ids, env=ENVIRONMENT | url, stdout=asyncio.subprocess.PIPE
             )
@@ -119,10 +121,36 @@ async def test_a_person_sees_tables_and_bars(tmp_path: Path) -> None:
         assert "\\x1b" not in drawn
         assert "\x1b" not in drawn
         assert "[red]x" in drawn
-        for command in (["budget"], ["models"], ["keys", "list"], ["estimate", "TTS", "text=x"], ["watch", job_id]):
-            code, drawn = await terminal(*command, **url)
+        commands = (["budget"], ["models"], ["keys", "list"], ["estimate", "TTS", "text=x"], ["watch", job_id])
+        for code, drawn in await asyncio.gather(*(terminal(*command, **url) for command in commands)):
             assert code == 0, drawn
             assert "{" not in drawn
+
+
+CARD = {
+    "name": "ada", "base_model": "cogvideox-5b", "base_repo": None, "base_revision": None, "trigger": "ohwx",
+    "subject": "person", "rank": 16, "steps": 1200, "images": 12, "job_id": "01a1fe22-92e6-7192-a2fe-404d53191a5a",
+    "consent": {"who": "Ada Lovelace", "when": "2026-11-01", "what_for": "Films"},
+    "created_at": "2026-11-20T10:00:00Z", "bytes": 93_000_000, "sha256": "ab",
+}  # fmt: skip
+
+
+async def test_twins_are_told_with_their_trigger_and_consent(tmp_path: Path) -> None:
+    async with served(tmp_path / "data") as api:
+        code, drawn = await terminal("twins", RUSHES_URL=api.url)
+        assert (code, drawn.strip()) == (0, "There are none")
+        assert api.app.state.services.files.put_if_absent(card_key("ada"), json.dumps(CARD).encode())
+        code, drawn = await terminal("twins", RUSHES_URL=api.url)
+        for words in ("ada", "cogvideox-5b", "ohwx", "person, 12 pictures", "Ada Lovelace"):
+            assert words in drawn
+        code, output, _ = await rushes("twins", "--json", RUSHES_URL=api.url)
+        assert (code, json.loads(output)["consent"]["who"]) == (0, "Ada Lovelace")
+
+
+async def test_an_id_stays_whole_on_a_narrow_terminal(tmp_path: Path) -> None:
+    async with served(tmp_path / "data") as api:
+        job_id = await api.job_id()
+        assert job_id in (await terminal("list", RUSHES_URL=api.url, COLUMNS="60"))[1]
 
 
 async def test_interrupting_a_watch_leaves_the_job_alone(tmp_path: Path) -> None:

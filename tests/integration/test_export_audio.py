@@ -393,6 +393,17 @@ def test_what_cannot_be_reached_is_said(files: Path, tmp_path: Path) -> None:
         assert ebu_meter(master.path)[1] <= -5.8
 
 
+def test_what_was_steered_past_its_target_is_said(files: Path, tmp_path: Path) -> None:
+    """A loud moment in a quiet film, which one pass cannot know of before it comes."""
+    quiet = Sound(source(files, "noise.wav"), "clip", 0, 6 * RATE, volume=0.05)
+    loud = Sound(source(files, "noise.wav"), "clip", 2 * RATE, RATE, volume=2.0)
+    for exact in (False, True):
+        master = mastered(film(6, quiet, loud, loudness=-23, exact=exact), tmp_path)
+        assert master.loudness == pytest.approx(ebu_meter(master.path)[0], abs=0.1)
+        why = f"The sound came out at {master.loudness:.1f} LUFS instead of -23: it was steered as it ran; "
+        assert [note.startswith(why) for note in master.notes] == ([] if exact else [True])
+
+
 def test_without_a_target_only_the_peaks_are_held(files: Path, tmp_path: Path) -> None:
     quiet = Sound(source(files, "stereo.wav"), "clip", 0, 2 * RATE, volume=0.5)
     assert level(sound(film(2, quiet), tmp_path)[:, 0]) == pytest.approx(20 * np.log10(0.125) - 3.01, abs=0.05)

@@ -19,7 +19,7 @@ from gpu_worker.media.ffmpeg import run_ffmpeg
 from gpu_worker.media.probe import probe
 from gpu_worker.timeline.film import Film
 from gpu_worker.timeline.pictures import chunks
-from gpu_worker.timeline.runner import keep, render, space
+from gpu_worker.timeline.runner import hardware, keep, render, space
 from gpu_worker.timeline.runner import picture as runner_picture
 from gpu_worker.timeline.runner.render import Rendered
 from gpu_worker.timeline.runner.smart_cut import copies
@@ -286,6 +286,21 @@ def test_progress_never_goes_back(make: Make, reports: Reports) -> None:
     assert 90 <= progress[-1] <= 100
 
 
+def test_the_result_says_who_encoded_and_a_card_that_fails_is_done_without(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, made = make(cut("small.mp4", 0, 1), folder="plain", output={"hardware": "off"})
+    assert (made.engine["device"], made.engine["encoders"]) == ("cpu", ["libx264"])
+    assert "notes" not in made.engine
+    # Its trial succeeds and the work fails, as on any machine whose ffmpeg has NVENC and that has no card.
+    monkeypatch.setattr(hardware, "_encodes", lambda encoder: True)
+    monkeypatch.setattr(hardware, "_decodes", lambda codec: True)
+    film, made = make(cut("small.mp4", 0, 1), folder="card")
+    assert (made.engine["device"], made.engine["encoders"]) == ("cpu", ["libx264"])
+    assert made.engine["notes"] == ["The graphics card failed at this film, so it was made without it."]
+    assert len(luma(made.files[0].path)) == film.frames
+
+
 @pytest.fixture
 def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "chunks", lambda film: chunks(film, seconds=2))
@@ -313,6 +328,22 @@ def test_parts_of_a_lost_worker_are_taken_over(make: Make, tmp_path: Path, monke
     again = luma(make(*clips, checkpoints=kept, folder="second")[1].files[0].path)
     assert len(encoded) == 1
     assert np.array_equal(whole, again)
+
+
+@pytest.mark.usefixtures("in_parts")
+def test_no_part_of_what_lay_at_an_address_before_is_taken_over(make: Make, media: Path, tmp_path: Path) -> None:
+    """Another film is put under the same name while the worker is lost."""
+    store = tmp_path / "store"
+    store.mkdir()
+    kept = Checkpoints(store, lambda path, name: str(shutil.copy(path, store / name)) and None)
+
+    def made(folder: str, **rest: Any) -> bytes:
+        return make(cut("any.mp4", 0, 4, speed=2), folder=folder, **rest)[1].files[0].path.read_bytes()
+
+    shutil.copy(media / "one.mp4", media / "any.mp4")
+    before = made("first", checkpoints=kept)
+    shutil.copy(media / "two.mp4", media / "any.mp4")
+    assert made("second", checkpoints=kept) == made("anew") != before
 
 
 @pytest.mark.usefixtures("in_parts")

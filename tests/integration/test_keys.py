@@ -168,6 +168,7 @@ async def test_a_key_has_a_limit_and_every_answer_tells_of_it(tmp_path: Path) ->
     [
         ({"scopes": []}, "scopes"),
         ({"scopes": ["root"]}, "scopes[0]"),
+        ({"scopes": ["read", "read"]}, "scopes"),
         ({"name": ""}, "name"),
         ({"name": "a\nb"}, "name"),
         ({"requests_per_minute": 0}, "requests_per_minute"),

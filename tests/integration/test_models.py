@@ -39,6 +39,20 @@ async def test_the_default_is_one_setting_and_is_written_out(tmp_path: Path) -> 
         assert again.json()["job_id"] == job_id
 
 
+async def test_what_a_licence_forbids_is_said_before_money_is_spent(tmp_path: Path) -> None:
+    lips = {"type": "LIPSYNC", "params": {"video_url": PICTURE, "audio_url": PICTURE}}
+    drawn = {"type": "RENDER", "params": {"prompt": "x"}}
+    async with served(tmp_path, model_render="svd") as plane:
+        model = (await plane.client.post("/estimate", json=lips)).json()["model"]
+        assert (model["id"], model["licence"]["commercial"]) == ("wav2lip", "no")
+        assert "research and personal use alone" in model["licence"]["says"]
+        assert (await plane.client.post("/estimate", json=drawn)).json()["model"]["id"] == "svd"
+        named = drawn | {"params": {"prompt": "x", "model": "cogvideox-2b"}}
+        assert (await plane.client.post("/estimate", json=named)).json()["model"]["licence"]["commercial"] == "yes"
+        unknown = drawn | {"params": {"prompt": "x", "model": "no-such"}}
+        assert (await plane.client.post("/estimate", json=unknown)).json()["code"] == "MODEL_REFUSED"
+
+
 async def test_without_the_setting_the_worker_decides(tmp_path: Path) -> None:
     async with served(tmp_path) as plane:
         answer = await plane.submit({"type": "RENDER", "params": {"prompt": "x"}})

@@ -31,6 +31,9 @@ class Proxy:
         with contextlib.suppress(OSError):
             while request := await reader.read(1 << 16):
                 self.seen.append(request.split(b"\r\n", 1)[0])
+                if not self.seen[-1].endswith(b" HTTP/1.1"):
+                    server_writer.write(request)  # the rest of a request that came in two pieces
+                    continue
                 if answer := next((made for begins, made in self.answers.items() if request.startswith(begins)), None):
                     writer.write(answer)
                     continue

@@ -124,7 +124,7 @@ class RunPodRest:
         self.calls: list[str] = []
         self.answers: deque[Response] = deque()
         self.lose_next = False
-        self._socket = socket.socket()
+        self._socket = socket.socket(proto=socket.IPPROTO_TCP)
         self._socket.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v2"
         self._server = uvicorn.Server(uvicorn.Config(self._app(), lifespan="off", ws="none", log_config=None))

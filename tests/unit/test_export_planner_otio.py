@@ -210,11 +210,18 @@ def test_a_file_without_an_address_is_named(tmp_path: Path) -> None:
         interchange.from_otio(path, FILES)
 
 
-@pytest.mark.parametrize("content", ["{nope", '{"OTIO_SCHEMA":"Foo.1"}', '{"OTIO_SCHEMA":"Track.1","children":[]}', ""])
+@pytest.mark.parametrize(
+    "content", ["{nope", '{"OTIO_SCHEMA":"Foo.1"}', '{"OTIO_SCHEMA":"Track.1","children":[]}', "", "[" * 100_000, "\0"]
+)
 def test_what_is_no_timeline_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "bad.otio").write_text(content)
     with pytest.raises(MediaRefused):
         interchange.from_otio(tmp_path / "bad.otio")
+
+
+def test_a_clip_without_a_range_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParams, match="which part of its file"):
+        interchange.from_otio(foreign(tmp_path, a_track(otio.schema.Clip(name="a"))))
 
 
 def test_a_timeline_without_clips_makes_no_film(tmp_path: Path) -> None:

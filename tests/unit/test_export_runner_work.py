@@ -13,11 +13,12 @@ from gpu_worker.media.probe import MediaInfo
 from gpu_worker.timeline.film import Film, Shot, Source
 from gpu_worker.timeline.pictures import chunks
 from gpu_worker.timeline.runner import hardware
+from gpu_worker.timeline.runner import picture as runner_picture
 from gpu_worker.timeline.runner.files import files_of
 from gpu_worker.timeline.runner.hardware import decoded_by_card, encoder_for
-from gpu_worker.timeline.runner.keep import WORTH_KEEPING_SECONDS, Keeper
+from gpu_worker.timeline.runner.keep import WORTH_KEEPING_SECONDS, Keeper, Recipe
 from gpu_worker.timeline.runner.packets import _entries, _is_fresh_start
-from gpu_worker.timeline.runner.picture import chunk_arguments
+from gpu_worker.timeline.runner.picture import chunk_arguments, in_order
 from gpu_worker.timeline.runner.progress import Meter, Stopped
 from shared.timeline import Clip, Output
 
@@ -53,6 +54,20 @@ def test_after_a_failure_every_other_part_stops_at_its_next_report() -> None:
         done(0.2)
 
 
+def test_whoever_interrupts_stops_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    meter = Meter(lambda *_: None, {"a": 1.0})
+    done = meter.part("a", "encoding")
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner_picture, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        in_order([], meter)
+    with pytest.raises(Stopped):
+        done(0.1)
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 0.0
@@ -65,11 +80,13 @@ def test_parts_are_kept_once_the_job_has_run_for_a_while(tmp_path: Path) -> None
     sent: list[tuple[str, str]] = []
     clock = Clock()
     keeper = Keeper(tmp_path, Checkpoints(tmp_path, lambda path, name: sent.append((path.name, name))), clock)
+    recipe = Recipe(["-i", "a"], "", [])
     clock.now = WORTH_KEEPING_SECONDS - 1
-    keeper.keep(["early.mp4"], "d1")
+    keeper.keep(["early.mp4"], recipe)
     clock.now = WORTH_KEEPING_SECONDS
-    keeper.keep(["a.mp4", "b.webm"], "d2")
-    assert sent == [("a.mp4", "d2-a.mp4"), ("b.webm", "d2-b.webm")]
+    keeper.keep(["a.mp4", "b.webm"], recipe)
+    digest = keeper.digest(recipe)
+    assert sent == [("a.mp4", f"{digest}-a.mp4"), ("b.webm", f"{digest}-b.webm")]
 
 
 def test_parts_are_taken_over_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -77,12 +94,28 @@ def test_parts_are_taken_over_whole_or_not_at_all(tmp_path: Path) -> None:
     store.mkdir()
     work.mkdir()
     keeper = Keeper(work, Checkpoints(store, lambda *_: None), Clock())
-    (store / "d-a.mp4").write_bytes(b"a")
-    assert not keeper.has(["a.mp4", "b.webm"], "d"), "one of the two is missing"
-    assert not keeper.has(["a.mp4"], "other"), "what was made otherwise is not the same part"
+    recipe = Recipe(["-i", "a"], "", [])
+    (store / f"{keeper.digest(recipe)}-a.mp4").write_bytes(b"a")
+    assert not keeper.has(["a.mp4", "b.webm"], recipe), "one of the two is missing"
+    assert not keeper.has(["a.mp4"], Recipe(["-i", "b"], "", [])), "what was made otherwise is not the same part"
     assert list(work.iterdir()) == []
-    assert keeper.has(["a.mp4"], "d")
+    assert keeper.has(["a.mp4"], recipe)
     assert (work / "a.mp4").read_bytes() == b"a"
+
+
+def test_a_part_is_known_by_all_it_was_made_of_and_not_by_where_that_lay(tmp_path: Path) -> None:
+    for name, content in (("one", b"a"), ("two", b"a"), ("three", b"b")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "input-0").write_bytes(content)
+
+    def digest(folder: str, captions: str = "") -> str:
+        path = tmp_path / folder / "input-0"
+        keeper = Keeper(tmp_path, Checkpoints.none(), Clock())
+        return keeper.digest(Recipe(["-i", f"file:{path}"], captions, [path]))
+
+    assert digest("one") == digest("two"), "only the folder differs"
+    assert digest("one") != digest("three"), "another file has taken its place"
+    assert digest("one") != digest("one", "Hello")
 
 
 @pytest.fixture

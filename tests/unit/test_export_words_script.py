@@ -143,14 +143,33 @@ def test_letters_get_smaller_rather_than_lines_more_but_stay_legible() -> None:
 
 def test_captions_of_one_time_stand_above_one_another_and_take_free_places_again() -> None:
     whole = film(*(said(f"number {n}", n, n + 1.5) for n in range(4)), said("elsewhere", 0.5, 3, position="top"))
-    heights = {}
-    for layer, *_, text in events(script(whole, 0, 300)):
-        if layer == "8":
-            heights[bare(read_back(text))] = float(text.partition("pos(")[2].partition(")")[0].split(",")[1])
+    heights = caption_heights(whole)
     assert heights["number1"] < heights["number0"] - 30
     assert heights["number2"] == heights["number0"]
     assert heights["number3"] == heights["number1"]
     assert heights["elsewhere"] < 100
+
+
+def caption_heights(whole: Film) -> dict[str, float]:
+    """Where each caption stands: pixels from the top."""
+    return {
+        bare(read_back(text)): float(text.partition("pos(")[2].partition(")")[0].split(",")[1])
+        for layer, *_, text in events(script(whole, 0, 300))
+        if layer == "8"
+    }
+
+
+def test_captions_stand_clear_of_titles_while_these_show() -> None:
+    long = "a caption of an ordinary length, as people say it"
+    texts = (said(f"1{long}", 0, 1), said("2 short", 1, 2), said(f"3{long}", 2.5, 4), said(f"4{long}", 3, 4))
+    without = caption_heights(film(*texts))
+    third = Title(text="Ada Lovelace", start=0.5, end=3.5, look="lower_third")
+    beside = caption_heights(film(*texts, titles=(third,)))
+    whole = {name: round(without[name] - height) for name, height in beside.items()}
+    one, short, three, four = whole.values()
+    assert one == three == four > 30, "all stand higher, and the fourth still above the third"
+    assert short == 0, "it is not in the way"
+    assert caption_heights(film(said(long, 3.5, 4), titles=(third,))) == caption_heights(film(said(long, 3.5, 4)))
 
 
 def test_every_letter_is_drawn_by_a_font_that_has_it(tmp_path: Path) -> None:

@@ -55,6 +55,36 @@ def read(folder: Path, body: str | bytes, **rest: Any) -> list[tuple[str, float,
     return [(line.text, line.start, line.end) for line in read_subtitles(path, file)]
 
 
+def timed(folder: Path, body: str, offset: float = 0) -> list[list[tuple[str, float, float]]]:
+    (folder / "lines").write_text(body)
+    file = SubtitleFile(url="storage://uploads/lines.srt", offset=offset)
+    lines = read_subtitles(folder / "lines", file)
+    return [[(word.text, word.start, word.end) for word in line.words] for line in lines]
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("mark", ["{", "<", "<a", "\n", "{\\k1", "< "])
+def test_marks_that_never_close_cost_no_time_by_their_square(tmp_path: Path, mark: str) -> None:
+    body = "a" + mark * (1_500_000 // len(mark)) + "b"
+    for head in (SRT.partition("<i>")[0], "WEBVTT\n\n00:01.000 --> 00:02.500\n", ASS.rpartition("Hi,")[0]):
+        assert [line[1:] for line in read(tmp_path, head + body) if line[0].startswith("a")] == [(1.0, 2.5)]
+
+
+KARAOKE = r"{\k50\i1}Hel{\kf20}lo {\ko30}big{\K100} world{\k900} x"
+
+
+def test_times_of_words_are_taken_from_karaoke_and_from_timestamps(tmp_path: Path) -> None:
+    sung = ASS.partition("Dialogue")[0] + f"Dialogue: 0,0:00:01.00,0:00:03.00,Default,,0,0,0,,{KARAOKE}\n"
+    words = [("Hello", 1.0, 1.7), ("big", 1.7, 2.0), ("world", 2.0, 3.0)]
+    assert timed(tmp_path, sung) == [words], "a word may have many syllables; what is past the line's end has no time"
+    assert timed(tmp_path, sung, offset=2) == [[(word, start + 2, end + 2) for word, start, end in words]]
+    cue = "WEBVTT\n\n00:01.000 --> 00:03.000\n<00:00:01.000><c>Hello</c> <00:01.500><c.x>b&amp;g</c> world\n"
+    assert timed(tmp_path, cue) == [[("Hello", 1.0, 1.5), ("b&g", 1.5, 3.0), ("world", 1.5, 3.0)]]
+    assert read(tmp_path, cue) == [("Hello b&g world", 1.0, 3.0)], "two timestamps are not the times of a cue"
+    assert timed(tmp_path, "WEBVTT\n\n00:01.000 --> 00:03.000\na <@" + "9" * 5000 + ">b\n") == [[]]
+    assert timed(tmp_path, SRT) == [[], []]
+
+
 def film(*captions: Caption) -> Film:
     return Film(160, 90, 10, (Shot(None, None, 0, 0, 40_000),), captions=captions)
 

@@ -7,10 +7,14 @@ import contextlib
 import io
 import json
 import logging
+import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 from control_plane import logs
+from tests.acceptance.real_plane import real_plane
+from tests.conftest import wait_until
 
 
 @contextlib.contextmanager
@@ -56,3 +60,12 @@ def test_people_read_lines() -> None:
     with configured("text") as written:
         logging.getLogger("x").warning("hello")
     assert written.getvalue().endswith("WARNING x: hello\n")
+
+
+def test_the_web_servers_own_lines_are_ours_too(tmp_path: Path) -> None:
+    with real_plane(tmp_path / "data", LOG_FORMAT="json") as plane:
+        with socket.create_connection((plane.client.base_url.host, plane.client.base_url.port)) as caller:
+            caller.sendall(b"no HTTP at all\r\n\r\n")
+        wait_until(lambda: "Invalid HTTP request" in plane.log.read_text(), "uvicorn's complaint")
+        lines = [json.loads(line) for line in plane.log.read_text().splitlines() if not line.startswith("Rushes is")]
+    assert "uvicorn.error" in {line["logger"] for line in lines}

@@ -88,6 +88,33 @@ def test_an_exception_from_the_progress_ends_an_endless_run() -> None:
         run_ffmpeg(ENDLESS, duration=1, on_progress=stop)
 
 
+def test_a_stop_is_heard_before_anything_has_come_out() -> None:
+    """An encoder that looks far ahead gives nothing out for long."""
+    heard: list[float] = []
+
+    def stop(share: float) -> None:
+        heard.append(share)
+        raise KeyboardInterrupt
+
+    slow = [
+        "-re",
+        "-f",
+        "lavfi",
+        "-i",
+        "color=s=64x64:r=2",
+        "-c:v",
+        "libx264",
+        "-rc-lookahead",
+        "100",
+        "-f",
+        "null",
+        "-",
+    ]
+    with pytest.raises(KeyboardInterrupt):
+        run_ffmpeg(slow, duration=1000, on_progress=stop)
+    assert heard == [0]
+
+
 def test_ffmpeg_cannot_take_all_memory_or_fill_the_disk() -> None:
     limits: list[tuple[int, int]] = []
 

@@ -45,7 +45,7 @@ def apply(pipe: Any, video: Video, profile: Profile, device: str) -> list[str]: 
         if denoiser is None:
             continue
         if profile.weights != "full":
-            notes += _quantize(denoiser, video.blocks, profile.weights, device)
+            notes += quantize(denoiser, video.blocks, profile.weights, device)
         if profile.compile and device == "cuda":
             compile_blocks(denoiser, video.blocks, whole=profile.cache == "none")
         if profile.cache != "none":
@@ -69,8 +69,10 @@ def compile_blocks(denoiser: Any, blocks: tuple[str, ...], *, whole: bool, **how
                 part.forward = torch.compile(part.forward, fullgraph=whole, **how)
 
 
-def _quantize(denoiser: Any, blocks: tuple[str, ...], weights: str, device: str) -> list[str]:  # noqa: ANN401 - torch is untyped here
-    """Only what repeats is made narrow: the first and last layers are small, and the picture hangs on them."""
+def quantize(denoiser: Any, blocks: tuple[str, ...], weights: str, device: str) -> list[str]:  # noqa: ANN401 - torch is untyped here
+    """Make narrow what repeats: the first and last layers are small, and the picture hangs on them. Returns what could
+    not be had, for a person.
+    """
     if importlib.util.find_spec("torchao") is None:
         return ["made with full weights: torchao, which makes them 8 bits wide, is not installed"]
     if device != "cuda":

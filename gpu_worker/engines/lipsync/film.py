@@ -19,7 +19,7 @@ from gpu_worker.engines.device import name_of
 from gpu_worker.engines.diffusion.steps import PREVIEW_SECONDS, PREVIEW_WIDTH, in_words
 from gpu_worker.engines.lipsync import length
 from gpu_worker.engines.lipsync.footage import Footage, open_footage, open_sound
-from gpu_worker.engines.lipsync.mel import RATE, Floats, mel
+from gpu_worker.engines.lipsync.mel import RATE, Floats
 from gpu_worker.engines.lipsync.painter import Painter, Place, recipe
 from gpu_worker.engines.lipsync.tracks import Box, Boxes, cut_out, speaker
 from gpu_worker.engines.pool import EnginePool, pool_of
@@ -57,7 +57,7 @@ class _Making:
     context: JobContext
     pool: EnginePool
     footage: Footage
-    spectrogram: Floats
+    samples: Floats
     sound_frames: int
     timings: dict[str, float] = field(default_factory=dict)
 
@@ -117,7 +117,7 @@ def make(params: LipsyncParams, context: JobContext, ready: Ready, pool: EngineP
     footage = open_footage(context.input(params.video_url))
     samples = open_sound(context.input(params.audio_url))
     frames = max(1, round(len(samples) / RATE * footage.fps))
-    making = _Making(params, context, pool, footage, mel(samples), frames)
+    making = _Making(params, context, pool, footage, samples, frames)
     pool.memory.restart()
     how = recipe(ready.model, ready.weights, ready.device)
     fresh = how.key not in pool.resident()
@@ -171,12 +171,13 @@ def _paint(
     footage, pace = making.footage, _Pace(making, "speaking", span.made, _FOUND, _PAINTED)
     batch = min(painter.faces_at_once(making.pool.memory), max(1, _FRAMES_HELD // (3 * footage.width * footage.height)))
     places = [box if box is None else cut_out(box, making.size, making.params.pad_bottom) for box in boxes]
+    sound = painter.lips.listen(making.samples)
     shown, done, painted = time.monotonic(), 0, 0
     path = making.context.workdir / "silent.mp4"
     with FrameEncoder(path, footage.width, footage.height, footage.fps) as film:
         for group in _batches(length.in_order(span, footage.frames), batch):
             spoken = range(done, min(done + len(group), span.spoken))
-            heard = painter.lips.hear(making.spectrogram, making.fps, spoken)
+            heard = painter.lips.hear(sound, making.fps, spoken)
             painted += _paint_batch(painter, group, places, heard)
             for _, frame in group:
                 film.write(frame)

@@ -15,8 +15,7 @@ from torch.nn.functional import interpolate
 from gpu_worker.engines.device import Memory
 from gpu_worker.engines.lipsync import s3fd, wav2lip
 from gpu_worker.engines.lipsync.blend import feather
-from gpu_worker.engines.lipsync.mel import Floats
-from gpu_worker.engines.lipsync.mel import windows as mel_windows
+from gpu_worker.engines.lipsync.mel import Floats, mel, windows
 from gpu_worker.engines.lipsync.tracks import Boxes
 from gpu_worker.engines.lipsync.weights import Found, load
 from gpu_worker.engines.pool import Recipe
@@ -33,13 +32,17 @@ Place = tuple[int, int, int, int]
 
 
 class Lips(Protocol):
-    """What a lip-sync model has to be. Another one (MuseTalk, LatentSync) takes this one's place behind it."""
+    """What a lip-sync model has to be; docs/models.md says what else a second one takes."""
 
     side: int
     """Of the square face it takes and makes, in pixels."""
 
-    def hear(self, spectrogram: Floats, fps: float, frames: range) -> Floats:
-        """What the model is told of the sound for each of these frames."""
+    def listen(self, samples: Floats) -> Floats:
+        """What the model makes of the whole sound, once: mono, 16 kHz, -1 to 1."""
+        ...
+
+    def hear(self, sound: Floats, fps: float, frames: range) -> Floats:
+        """Of that, what it is told for each of these frames; the frames come first."""
         ...
 
     def speak(self, faces: Any, heard: Floats) -> Any:  # noqa: ANN401 - tensors
@@ -55,9 +58,13 @@ class Wav2LipLips:
     def __init__(self, model: Any, device: str) -> None:  # noqa: ANN401 - a torch module
         self._model, self._device = model, device
 
-    def hear(self, spectrogram: Floats, fps: float, frames: range) -> Floats:
+    def listen(self, samples: Floats) -> Floats:
+        """80 x steps."""
+        return mel(samples)
+
+    def hear(self, sound: Floats, fps: float, frames: range) -> Floats:
         """frames x 80 x 16."""
-        return mel_windows(spectrogram, fps, frames)
+        return windows(sound, fps, frames)
 
     def speak(self, faces: Any, heard: Floats) -> Any:  # noqa: ANN401 - tensors
         """The lower half is painted from nothing, the whole face is what it is painted after."""

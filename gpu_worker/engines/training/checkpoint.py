@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,14 +33,12 @@ def save(path: Path, state: State, parameters: dict[str, Any], optimizer: Any) -
 
     tensors = {f"lora.{name}": value.detach().cpu().contiguous() for name, value in parameters.items()}
     numbers: dict[str, Any] = {}
-    for index, entries in optimizer.state_dict()["state"].items():
-        for name, value in entries.items():
-            key = f"optimizer.{index}.{name}"
-            if hasattr(value, "detach"):
-                # A copy: what a library shares between entries cannot be saved twice.
-                tensors[key] = value.detach().cpu().clone().contiguous()
-            else:
-                numbers[key] = value
+    for key, value in _leaves(optimizer.state_dict()["state"], "optimizer"):
+        if hasattr(value, "detach"):
+            # A copy: what a library shares between entries cannot be saved twice.
+            tensors[key] = value.detach().cpu().clone().contiguous()
+        else:
+            numbers[key] = value
     said = {"plan": state.plan, "seed": state.seed, "done": state.done, "losses": state.losses, "numbers": numbers}
     draft = path.with_suffix(".new")
     save_file(tensors, draft, metadata={"state": json.dumps(said)})
@@ -73,10 +72,23 @@ def restore(path: Path, state: State, parameters: dict[str, Any], optimizer: Any
     return found
 
 
+def _leaves(entries: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    """Everything in there by the path to it: bitsandbytes keeps its 8-bit state one level deeper than torch."""
+    for name, value in entries.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}.{name}")
+        else:
+            yield f"{prefix}.{name}", value
+
+
 def _entries(tensors: dict[str, Any], numbers: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    """The other way round."""
     entries: dict[int, dict[str, Any]] = {}
     for key, value in (tensors | numbers).items():
-        if key.startswith("optimizer."):
-            _, index, name = key.split(".", 2)
-            entries.setdefault(int(index), {})[name] = value
+        place, index, *folders = key.split(".")
+        if place == "optimizer":
+            entry = entries.setdefault(int(index), {})
+            for folder in folders[:-1]:
+                entry = entry.setdefault(folder, {})
+            entry[folders[-1]] = value
     return entries

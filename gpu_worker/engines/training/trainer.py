@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ MOST_JUDGED = 4
 EMPTY_CAPTIONS = 0.05
 """So often a picture comes without words, for the sake of guidance."""
 WARM_UP = 50
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Trainer:
         # Not before: numbers drawn on a GPU would be other ones.
         transformer.to(device)
         self.parameters = {name: part for name, part in transformer.named_parameters() if part.requires_grad}
-        self.optimizer, self.optimizer_name = _optimizer(list(self.parameters.values()), rate)
+        self.optimizer, self.optimizer_name = optimizer_for(list(self.parameters.values()), rate, device)
 
     def step(self, number: int) -> float:
         """Step `number`, counted from 0. Returns its loss, which is mostly noise. Raises EngineFailed when it is no
@@ -135,13 +137,18 @@ def _add_lora(transformer: Any, rank: int, seed: int) -> None:  # noqa: ANN401 -
     transformer.enable_gradient_checkpointing()
 
 
-def _optimizer(parameters: list[Any], rate: float) -> tuple[Any, str]:
-    """8-bit Adam where bitsandbytes is installed for the GPU: its state takes a quarter of the memory."""
+def optimizer_for(parameters: list[Any], rate: float, device: str) -> tuple[Any, str]:
+    """Adam, and what the result calls it: on a GPU the one of bitsandbytes where that is installed and fit for use,
+    whose state takes a quarter of the memory.
+    """
     import torch
 
     how: dict[str, Any] = {"lr": rate, "betas": (0.9, 0.95), "weight_decay": 1e-4}
-    if parameters[0].device.type == "cuda" and importlib.util.find_spec("bitsandbytes"):
-        from bitsandbytes.optim import AdamW8bit
-
-        return AdamW8bit(parameters, **how), "AdamW, 8 bits"
+    if device == "cuda" and importlib.util.find_spec("bitsandbytes"):
+        try:
+            from bitsandbytes.optim import AdamW8bit
+        except (ImportError, OSError, RuntimeError) as unfit:
+            _log.warning("bitsandbytes is installed but cannot be used here: %s", unfit)
+        else:
+            return AdamW8bit(parameters, **how), "AdamW, 8 bits"
     return torch.optim.AdamW(parameters, **how), "AdamW"

@@ -32,6 +32,8 @@ _MOST_AGAIN_DB = 4.0
 _NEAR_LU, _MISSED_LU = 0.3, 0.5
 # A file of ours with no sound in it is smaller.
 _EMPTY_BYTES = 2000
+_FAINT, _PEAKS = "it is too quiet to be raised that far", "louder would need higher peaks"
+_STEERED = "it was steered as it ran; sound.exact measures it first"
 _UNREADABLE = "A part of the sound could not be read; it is silent."
 _log = logging.getLogger(__name__)
 Done = Callable[[float], None]
@@ -74,9 +76,11 @@ def _master(film: Film, plan: Scheme, work: _Work) -> Master:
     name, finish = _finish(film)
     work.mix(last, lambda fixed: finish(_whole(film, plan, fixed)), name, film.samples)
     work.forget(plan.used_up(last))
-    if name == _MIX and film.mix.loudness is not None:
-        return _exact(film, film.mix.loudness, work)
-    return work.finished(work.measured() if last else Measured())
+    goal = film.mix.loudness
+    if name == _MIX and goal is not None:
+        return _exact(film, goal, work)
+    heard = work.measured() if last else Measured()
+    return work.finished(heard, *(() if goal is None else _missed(goal, heard, _STEERED)))
 
 
 def _whole(film: Film, plan: Scheme, fixed: Fix) -> Stream:
@@ -174,12 +178,10 @@ def _exact(film: Film, goal: float, work: _Work) -> Master:
         work.run(_metered_master(film, limited(reopened(_MIX), film.mix, gain)), film.samples)
         after = work.measured()
         if after.loudness is None or abs(goal - after.loudness) <= _NEAR_LU or gain >= most:
-            return work.finished(after, *_missed(goal, after, is_faint=wanted > _MOST_GAIN_DB))
+            return work.finished(after, *_missed(goal, after, _FAINT if wanted > _MOST_GAIN_DB else _PEAKS))
         gain = min(most, gain + goal - after.loudness)
 
 
-def _missed(goal: float, after: Measured, *, is_faint: bool) -> Iterator[str]:
-    if after.loudness is None or abs(goal - after.loudness) <= _MISSED_LU:
-        return
-    why = "it is too quiet to be raised that far" if is_faint else "louder would need higher peaks"
-    yield f"The sound came out at {after.loudness:.1f} LUFS instead of {goal:g}: {why}."
+def _missed(goal: float, after: Measured, why: str) -> Iterator[str]:
+    if after.loudness is not None and abs(goal - after.loudness) > _MISSED_LU:
+        yield f"The sound came out at {after.loudness:.1f} LUFS instead of {goal:g}: {why}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,18 +35,27 @@ def from_otio(path: Path, files: Mapping[str, str] | None = None) -> Imported:
     Where the file has tracks for sound, clips are muted: what they sound like lies there. Raises MediaRefused for what
     is no OpenTimelineIO timeline, InvalidParams for media without an address and for what makes no film.
     """
-    try:
-        film = otio.adapters.read_from_file(str(path), adapter_name="otio_json")
-    except (ValueError, KeyError, otio.exceptions.OTIOError) as damaged:
-        raise MediaRefused("This is not an OpenTimelineIO file.") from damaged
+    film = _read(path.read_bytes())
     if not isinstance(film, otio.schema.Timeline):
         raise MediaRefused("This OpenTimelineIO file holds no timeline.")
-    reader = _Reader(files or {}, _rate(film))
     try:
+        reader = _Reader(files or {}, _rate(film))
         timeline = Timeline.model_validate(reader.film(film))
     except ValidationError as wrong:
         raise InvalidParams(f"This makes no film: {wrong.errors()[0]['msg']}") from wrong
+    except otio.exceptions.OTIOError as vague:
+        raise InvalidParams("A clip of it does not say which part of its file it shows.") from vague
     return Imported(timeline, tuple(dict.fromkeys(reader.notes)))
+
+
+def _read(content: bytes) -> object:
+    try:
+        # The library ends the process when a file is nested too deeply; Python's own reader says so.
+        json.loads(content)
+        read: object = otio.adapters.read_from_string(content.decode(), adapter_name="otio_json")
+    except (ValueError, KeyError, RecursionError, otio.exceptions.OTIOError) as damaged:
+        raise MediaRefused("This is not an OpenTimelineIO file.") from damaged
+    return read
 
 
 def _rate(film: Any) -> float:  # noqa: ANN401 - the library has no types

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from gpu_worker.timeline.film import Chunk, Film
 from gpu_worker.timeline.pictures import NONE, Codecs, chunk_stream
 from gpu_worker.timeline.runner.encode import PART_MUXERS, Options, video_options
 from gpu_worker.timeline.runner.hardware import decoded_by_card
-from gpu_worker.timeline.runner.keep import Keeper
+from gpu_worker.timeline.runner.keep import Keeper, Recipe
 from gpu_worker.timeline.runner.progress import Meter
 from gpu_worker.timeline.words import script
 from shared.timeline import Encoding
@@ -95,8 +94,12 @@ def encode(film: Film, chunks: list[Chunk], targets: list[Target], folder: Path,
 
 
 def in_order(futures: Sequence[Future[Any]], meter: Meter) -> None:
-    """Wait for all; when one fails, stop the others and raise what it raised."""
-    done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+    """Wait for all; when one fails, stop the others and raise what it raised. Whoever interrupts stops all."""
+    try:
+        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+    except BaseException:
+        meter.stop()
+        raise
     failed = next((future for future in done if future.exception()), None)
     if failed is not None:
         meter.stop()
@@ -112,15 +115,15 @@ def _make(
     captions = script(film, chunk.first, chunk.first + chunk.frames)
     words = f"words{chunk.first}.ass" if captions else None
     made = chunk_arguments(film, chunk, words, targets, threads, decoded_by_card(film))
-    digest = _digest(made, captions)
+    recipe = Recipe(made, captions, _files(film, made))
     names = [part_name(target, chunk) for target in targets]
-    if keeper.has(names, digest):
+    if keeper.has(names, recipe):
         done(1.0)
         return
     if words:
         (folder / words).write_text(captions, encoding="utf-8")
     run_ffmpeg(made, duration=chunk.frames / film.fps, on_progress=done, folder=folder)
-    keeper.keep(names, digest)
+    keeper.keep(names, recipe)
 
 
 def _quickly(made: list[str]) -> list[str]:
@@ -137,7 +140,7 @@ def _part(film: Film, chunk: Chunk, stream: Stream, target: Target, threads: int
     return output((stream,), part_name(target, chunk), **options, **plain)
 
 
-def _digest(made: list[str], captions: str) -> str:
-    """The same for the same work, whatever folder the inputs lie in."""
-    words = [re.sub(r"^file:.*/", "", argument) for argument in made]
-    return hashlib.sha256("\0".join([ffmpeg_version(), *words, captions]).encode()).hexdigest()[:16]
+def _files(film: Film, made: Sequence[str]) -> list[Path]:
+    """What these arguments read that was not made by them."""
+    opened = {word.removeprefix("file:") for word in made if word.startswith("file:")}
+    return [*(Path(name) for name in sorted(opened)), *([film.lut] if film.lut else [])]

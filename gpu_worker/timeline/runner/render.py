@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from shared.errors import EngineFailed
 
 # Mixing more takes a while, and 60 MB: it is over then before the picture, which needs hundreds, begins.
 _FEW_SOUNDS = 30
+_CARD_FAILED = "The graphics card failed at this film, so it was made without it."
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Made:
 
 
 def render(film: Film, folder: Path, report: Report, checkpoints: Checkpoints | None = None) -> Rendered:
-    """Make every file of the film in `folder`.
+    """Make every file of the film in `folder`, by the graphics card where it can, and without it should it fail.
 
     Raises EngineFailed when ffmpeg fails, the disk is too small or a film does not measure as planned.
     """
@@ -62,11 +65,29 @@ def render(film: Film, folder: Path, report: Report, checkpoints: Checkpoints | 
     space.check(film, [file.encoding for file in files], folder)
     place_fonts(film, folder / FONT_FOLDER)
     keeper = Keeper(folder, checkpoints or Checkpoints.none())
+    try:
+        return _rendered(film, files, folder, report, keeper)
+    except EngineFailed:
+        if not _uses_card(film, files):
+            raise
+    # A trial does not tell how many films at once, or how large ones, a card takes.
+    _log.warning("the graphics card has failed; making the film without it")
+    output = film.output.model_copy(update={"hardware": "off"})
+    film = replace(film, output=output, notes=(*film.notes, _CARD_FAILED))
+    return _rendered(film, files_of(film), folder, report, keeper)
+
+
+def _rendered(film: Film, files: list[File], folder: Path, report: Report, keeper: Keeper) -> Rendered:
     made = _make(film, files, copies(film), folder, report, keeper) or _make(film, files, [], folder, report, keeper)
     if made is None:
         raise EngineFailed
     finished = [_finish(film, file, made, folder) for file in files]
     return Rendered([*finished, *_beside(film, made, folder)], _engine(film, made))
+
+
+def _uses_card(film: Film, files: list[File]) -> bool:
+    encoders = {file.picture.encoder for file in files if file.picture}
+    return bool(decoded_by_card(film)) or not encoders.isdisjoint(HARDWARE.values())
 
 
 def _make(

@@ -41,6 +41,11 @@ class Rect:
         """The same, lower."""
         return replace(self, top=self.top + down, bottom=self.bottom + down)
 
+    def meets(self, other: Rect) -> bool:
+        """Whether they share some of the frame."""
+        beside = self.right <= other.left or other.right <= self.left
+        return not beside and self.top < other.bottom and other.top < self.bottom
+
 
 @dataclass(frozen=True)
 class Row:
@@ -74,6 +79,10 @@ class Card:
             boxes=tuple(box.moved(down) for box in self.boxes),
             accent=self.accent and self.accent.moved(down),
         )
+
+    def touches(self, other: Card) -> bool:
+        """Whether one would be drawn over the other."""
+        return any(mine.meets(its) for mine in (self.frame, *self.boxes) for its in (other.frame, *other.boxes))
 
 
 def laid_out(film: Film, look: Look, text: str, words: Sequence[Spoken] = ()) -> Card:

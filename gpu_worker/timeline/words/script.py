@@ -16,7 +16,7 @@ from gpu_worker.timeline.words.layout import Card, laid_out
 from gpu_worker.timeline.words.markup import clock
 from gpu_worker.timeline.words.motion import Span, state
 from gpu_worker.timeline.words.speech import Spoken, spoken
-from gpu_worker.timeline.words.stacking import Showing, neighbours, placed
+from gpu_worker.timeline.words.stacking import Showing, clear, neighbours, stacked
 from gpu_worker.timeline.words.styles import Look, caption_look, title_look
 from shared.timeline import Caption, Point, Title
 
@@ -35,11 +35,20 @@ def script(film: Film, first: int, last: int) -> str:
     def card_of(n: int) -> Card:
         return laid_out(film, looks[n], *_said(texts[n], looks[n]))
 
+    @cache
+    def place(n: int) -> Card:
+        card, show = card_of(n), showing[n]
+        if show.anchor is None:
+            return card
+        if n in beyond:
+            card = stacked(card, show.anchor, [place(m) for m in beyond[n]], film.height)
+        titles = (m for m, text in enumerate(texts) if isinstance(text, Title) and show.shares(showing[m]))
+        return clear(card, show.anchor, [card_of(m) for m in titles], film.height)
+
     lines: list[str] = []
     for n, (text, look, show) in enumerate(zip(texts, looks, showing, strict=True)):
         if show.start < last and show.end > first:
-            card = placed(n, beyond, card_of, show.anchor, film.height)
-            lines += _events(film, text, look, card, max(first, show.start), min(last, show.end))
+            lines += _events(film, text, look, place(n), max(first, show.start), min(last, show.end))
     return _head(film) + "".join(f"{line}\n" for line in lines) if lines else ""
 
 

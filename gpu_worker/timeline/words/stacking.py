@@ -1,8 +1,8 @@
-"""Captions that show at the same time and the same place stand above one another. Pure."""
+"""Captions that show at the same time and the same place stand above one another, and clear of titles. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gpu_worker.timeline.words.layout import Card
@@ -17,9 +17,13 @@ class Showing:
     end: int
     anchor: Anchor | None
 
+    def shares(self, other: Showing) -> bool:
+        """Whether both are on show in some frame."""
+        return self.start < other.end and other.start < self.end
+
     def meets(self, other: Showing) -> bool:
         """Whether both are to stand at the same place in some frame."""
-        return self.anchor == other.anchor is not None and self.start < other.end and other.start < self.end
+        return self.anchor == other.anchor is not None and self.shares(other)
 
 
 def neighbours(texts: Sequence[Showing]) -> dict[int, list[int]]:
@@ -51,11 +55,7 @@ def stacked(card: Card, anchor: Anchor, lower: Sequence[Card], high: int) -> Car
     return card.moved(-max(0.0, min(up, card.frame.top)))
 
 
-def placed(
-    n: int, beyond: dict[int, list[int]], card_of: Callable[[int], Card], anchor: Anchor | None, high: int
-) -> Card:
-    """The card of text `n` in its place."""
-    card = card_of(n)
-    if anchor is None or n not in beyond:
-        return card
-    return stacked(card, anchor, [placed(m, beyond, card_of, anchor, high) for m in beyond[n]], high)
+def clear(card: Card, anchor: Anchor, titles: Sequence[Card], high: int) -> Card:
+    """The card beyond those titles that it would cover, in the frame of `high` pixels."""
+    covered = [title for title in titles if card.touches(title)]
+    return stacked(card, anchor, covered, high) if covered else card

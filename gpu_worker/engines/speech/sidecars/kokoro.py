@@ -59,7 +59,10 @@ class Kokoro(Engine):
 
         if language in _ENGLISH and not is_package("en_core_web_sm"):
             # Its package would fetch it, in the middle of a job.
-            raise Refused("language: English needs spaCy's en_core_web_sm in the environment of Kokoro: make it anew.")
+            raise Refused(
+                "language: the environment of Kokoro on this worker is without spaCy's en_core_web_sm, which English "
+                "needs: python -m gpu_worker models env kokoro brings it, or says how."
+            )
         if language not in self._pipelines:
             self._pipelines[language] = KPipeline(lang_code=language, repo_id=_REPO, model=self._model)
         pipeline = self._pipelines[language]
