@@ -92,14 +92,17 @@ openapi: ## Write the API's description to docs/openapi.json
 	@$(BIN)/rushes openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
 
 # Node 20 or newer: this machine's own, else one from PyPI in .boot/node.
-IN_CLIENT = node=$$($(PYTHON) tools/node_env.py) && cd clients/typescript && export PATH="$$node:$$PATH" && npm ci
+WITH_NODE = node=$$($(PYTHON) tools/node_env.py) && export PATH="$$node:$$PATH"
+IN_CLIENT = $(WITH_NODE) && cd clients/typescript && npm ci --ignore-scripts
+IN_EXAMPLE = $(WITH_NODE) && cd clients/electron-example && npm ci --ignore-scripts
 
 client: ## Check and build the TypeScript client, and pack it for npm install
 	@$(IN_CLIENT) && npm run check && npm pack --silent
 
-test-client: ## Check, build and test the TypeScript client, against real servers, in Node and Chromium
+test-client: ## Check, build and test the TypeScript client and the Electron example, against real servers, in Node and Chromium
 	@$(SETUP) dev
 	@$(IN_CLIENT) && npm run check && npm test
+	@$(IN_EXAMPLE) && npm run check && npm test
 
 chromium: ## Install the Chromium that test-browser plays films in; by apt, as root
 	apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium

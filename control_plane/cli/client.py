@@ -152,6 +152,8 @@ def checked(answer: httpx.Response) -> httpx.Response:
     said = "\n".join(wrong) if len(wrong) > 1 else sentence
     if answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
         raise UsageError(said)
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        said = f"{answer.request.url.host} wants a key, or another one: set RUSHES_API_KEY"
     raise ApiError(said, code)
 
 

@@ -215,7 +215,7 @@ def delete(
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError("This removes outputs for good: say --yes")
-        typer.confirm(f"Remove {len(ids)} jobs and their outputs for good?", abort=True, err=True)
+        typer.confirm(f"Remove {len(ids)} job{'s' * (len(ids) > 1)} with all outputs for good?", abort=True, err=True)
     with connect() as client:
         for job_id in ids:
             client.call("DELETE", f"/jobs/{job_id}")

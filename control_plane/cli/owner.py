@@ -64,18 +64,17 @@ def models(*, as_json: AsJson = False) -> None:
 
 def twins(*, as_json: AsJson = False) -> None:
     """The people and things that were trained with TRAIN_TWIN."""
-    from control_plane.cli.show import ago, rows
+    from control_plane.cli.show import ago, plain, rows
 
     with connect() as client:
-        try:
-            found = client.get("/twins")
-        except ApiError as missing:
-            raise ApiError(f"{client.url} keeps no twins: {missing}", missing.code) from missing
+        found = client.get("/twins")
     columns = {
         "twin": lambda twin: twin["name"],
-        "model": lambda twin: str(twin.get("base_model") or twin.get("model") or ""),
-        "trigger": lambda twin: str(twin.get("trigger") or ""),
-        "made": lambda twin: ago(twin.get("created_at")),
+        "for": lambda twin: twin["base_model"],
+        "trigger": lambda twin: plain(twin["trigger"]),
+        "of": lambda twin: plain(f"{twin['subject']}, {twin['images']} pictures"),
+        "consent": lambda twin: plain(twin["consent"]["who"]) if twin["consent"] else "none was stated",
+        "made": lambda twin: ago(twin["created_at"]),
     }
     rows(found, columns, as_json=as_json)
 

@@ -10,6 +10,8 @@ import socket
 import typer
 import uvicorn
 
+from control_plane import telemetry
+from control_plane.api.health import VERSION
 from control_plane.app import create_app
 from control_plane.cli.words import fail, say
 from control_plane.jobs.database import OwnershipLock
@@ -22,7 +24,15 @@ COLLECT_AFTER = (20_000, 20, 50)
 
 
 def run(settings: Settings) -> None:
-    """Until it is told to stop."""
+    """Until it is told to stop. Raises CannotReport."""
+    targets = telemetry.Targets(
+        VERSION, settings.sentry_dsn, settings.otel_exporter_otlp_endpoint, settings.otel_exporter_otlp_headers
+    )
+    with telemetry.reporting(targets):
+        _serve(settings)
+
+
+def _serve(settings: Settings) -> None:
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -37,6 +47,7 @@ def run(settings: Settings) -> None:
     spare_the_collector()
     config = uvicorn.Config(
         app,
+        log_config=None,  # its lines go where ours go: redacted, and as JSON where that is asked for
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -74,7 +85,8 @@ def spare_the_collector() -> None:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sets TCP_NODELAY only where the protocol is named; uvloop, which a machine may lack, always does.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from control_plane.cli.words import say
 from control_plane.clock import spoken
 
 Row = dict[str, Any]
@@ -40,9 +41,13 @@ def rows(found: Iterable[Row], columns: dict[str, Callable[[Row], str]], *, as_j
         for row in found:
             line(row)
         return
+    found = list(found)
+    if not found:
+        say("There are none")
+        return
     table = Table(box=None, pad_edge=False)
-    for name in columns:
-        table.add_column(name, overflow="fold")
+    for number, name in enumerate(columns):
+        table.add_column(name, overflow="fold", no_wrap=number == 0)  # an id in two halves cannot be copied
     for row in found:
         table.add_row(*(column(row) for column in columns.values()))
     Console().print(table)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from shared.twins import card_key
+from shared.twins import card_key, weights_key
 from tests.integration.served import served
 from tests.integration.test_cli import rushes
 from tests.standins.proxy import proxy
@@ -137,9 +137,10 @@ CARD = {
 
 async def test_twins_are_told_with_their_trigger_and_consent(tmp_path: Path) -> None:
     async with served(tmp_path / "data") as api:
-        code, drawn = await terminal("twins", RUSHES_URL=api.url)
-        assert (code, drawn.strip()) == (0, "There are none")
-        assert api.app.state.services.files.put_if_absent(card_key("ada"), json.dumps(CARD).encode())
+        assert (await terminal("keys", "list", RUSHES_URL=api.url))[1].strip() == "There are none"
+        files = api.app.state.services.files
+        assert files.put_if_absent(card_key("ada"), json.dumps(CARD).encode())
+        assert files.put_if_absent(weights_key("ada"), b"weights")
         code, drawn = await terminal("twins", RUSHES_URL=api.url)
         for words in ("ada", "cogvideox-5b", "ohwx", "person, 12 pictures", "Ada Lovelace"):
             assert words in drawn

@@ -103,7 +103,7 @@ class Soak:
             self._outcome.faults["cancel"] += 1
             plane.client.post(f"/jobs/{self._chance.choice(list(self._open))}/cancel")
         elif dice < 0.08 and len(self._finished) > 20:
-            self._delete(plane, self._finished.pop(0)[0])
+            self._delete_oldest(plane)
         self._gather(plane)
         time.sleep(0.1)
 
@@ -149,11 +149,20 @@ class Soak:
         wait_until(lambda: len(server.children()) == WORKERS, "a full set of workers")
         return Reading(server.memory_info().rss, server.num_fds(), server.num_threads(), len(plane.processes()))
 
-    def _delete(self, plane: RealPlane, job_id: str) -> None:
+    def _delete_oldest(self, plane: RealPlane) -> None:
+        oldest = self._finished.pop(0)
+        if not self._delete(plane, oldest[0]):
+            self._finished.append(oldest)
+
+    def _delete(self, plane: RealPlane, job_id: str) -> bool:
+        """False when a job that is not finished needs its output."""
         answer = plane.client.delete(f"/jobs/{job_id}")
+        if answer.status_code == 409 and answer.json()["code"] == "INPUT_IN_USE" and self._open:
+            return False
         if answer.status_code != 204:
             self._outcome.wrong.append(f"delete: {answer.text}")
         self._outcome.faults["delete"] += 1
+        return True
 
     def _delete_all(self, plane: RealPlane) -> None:
         for job_id, _ in self._finished:

@@ -1,7 +1,7 @@
 // Server-Sent Events by fetch: an EventSource could not send the key.
 import { headersWithKey, door } from "./api.js";
 
-const LONGEST_PAUSE_MS = 10_000;
+const LONGEST_PAUSE_MS = 5000;
 const SILENCE_MS = 40_000; // the server says something every 15 s
 
 /** Follows for ever, from where it was cut off. `onOpen` is told each time the stream is there, `onLost` when it is not. */

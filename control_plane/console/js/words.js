@@ -59,8 +59,11 @@ export function titleOf(job) {
   return TYPES[job.type]?.name ?? job.type;
 }
 
+const NAMES = { fps: "Frames a second", lora: "Twin", pad_bottom: "Room below the chin" };
+
 /** `aspect_ratio` → `Aspect ratio`. */
 export function spelled(name) {
+  if (NAMES[name]) return NAMES[name];
   const words = name.replaceAll("_", " ").replace(/\burls?\b/, "").trim() || name;
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

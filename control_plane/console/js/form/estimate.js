@@ -29,5 +29,6 @@ export function Estimate({ estimate }) {
     </dl><p class="tiny faint num">${!estimate ? "Fill in what is needed to see an estimate."
       : `${estimate.basis === "history" ? `From your last ${estimate.samples} of these.` : "A first guess: after five of these it is from your own."} ${
         isFree ? "It runs on this machine." : `At most ${usd(estimate.worst_case_usd)}, which is reserved while it runs.`}`}</p>
+    ${estimate?.model?.licence.commercial === "no" && html`<p class="tiny licence careful">${estimate.model.title}: not for anything that earns money (${estimate.model.licence.id}).</p>`}
   </div>`;
 }

@@ -8,7 +8,7 @@ import { MediaListField } from "./media-list-field.js";
 
 const FEW = 8;
 const SLIDES = { duration: [0.5, 30, 0.5], strength: [0.05, 1, 0.05], speed: [0.5, 2, 0.05] };
-const UNITS = { duration: "seconds", fps: "frames a second", resolution: "short side" };
+const UNITS = { duration: "seconds", resolution: "short side" };
 
 export function Field(props) {
   const { field } = props;
@@ -56,7 +56,7 @@ function Group({ field, value, onChange, wrong, type }) {
 function Labelled(props) {
   const { field, wrong } = props;
   const id = `field-${field.name}`;
-  return html`<div class="field"><label for=${id}>${labelOf(field)}${field.required || /^(who|when|what_for)$/.test(field.name) ? "" : field.fallback === null ? html`<span class="faint"> (optional)</span>` : ""}</label>
+  return html`<div class="field"><label for=${id}>${labelOf(field)}${field.required || /^(who|when|what_for)$/.test(field.name) ? "" : field.fallback === null || field.fallback.length === 0 ? html`<span class="faint"> (optional)</span>` : ""}</label>
     <${Control} ...${props} id=${id} />
     ${wrong ? html`<p class="wrong" id=${`${id}-wrong`} role="alert">${wrong}</p>` : null}
     ${field.hint ? html`<p class="hint">${plain(field.hint)}</p>` : null}</div>`;
@@ -73,17 +73,22 @@ function Control({ field, value, onChange, wrong, id, type }) {
     case "lora": return html`<${TwinChoice} common=${common} value=${value} set=${set} />`;
     case "seed": case "number": return html`<${NumberInput} field=${field} common=${common} value=${value} onChange=${onChange} />`;
     case "date": return html`<input ...${common} type="date" value=${value ?? ""} onInput=${set} />`;
-    case "json": return html`<textarea ...${common} class="input code" value=${value === null || value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value, null, 1)} onInput=${set}></textarea>`;
+    case "json": return html`<textarea ...${common} class="input code" value=${value === null || value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value, null, 1)} onInput=${set}
+      placeholder=${PLACEHOLDERS[field.name] ?? ""}></textarea>`;
     default: return html`<input ...${common} maxlength=${field.longest} pattern=${field.pattern?.replace(/^\^|\$$/g, "")} value=${value ?? field.fallback ?? ""} onInput=${set}
       placeholder=${PLACEHOLDERS[field.name] ?? ""} />`;
   }
 }
 
 const PLACEHOLDERS = {
+  clips: '[{"url": "https://…/a.mp4", "start": 0, "end": 4}], or a whole film: {"clips": […], "captions": […]}',
   prompt: "A slow dolly along a harbour at dawn, gulls over wet stone, soft fog", text: "What is to be spoken.",
   negative_prompt: "What should not be seen", name: "ada", who: "Ada Lovelace", what_for: "Pictures of her in films of this studio",
 };
-const plain = (hint) => hint.replaceAll("`", "").replace(/GET \/models says what\./, "Models says what.");
+function plain(hint) {
+  const text = hint.replaceAll("`", "").replace(/GET \/models says what\./, "Models says what.");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
 
 function NumberInput({ field, common, value, onChange }) {
   const set = (event) => onChange(event.target.value === "" ? null : Number(event.target.value));

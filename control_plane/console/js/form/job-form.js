@@ -3,7 +3,7 @@ import { html, useEffect, useState } from "../../vendor/preact-htm.js";
 import { post } from "../api.js";
 import { Icon } from "../icons.js";
 import { loadJob, useJob } from "../live.js";
-import { PageHead, Trouble } from "../parts/page.js";
+import { Trouble } from "../parts/page.js";
 import { go, to } from "../routes.js";
 import { TYPES } from "../words.js";
 import { Envelope } from "./envelope.js";
@@ -13,7 +13,7 @@ import { PRESETS } from "./presets.js";
 import { useSchema } from "./schema.js";
 
 const FIRST = new Set(["prompt", "text", "images", "name", "trigger", "duration", "motion", "strength", "voice_preset", "language",
-  "speed", "resolution", "aspect_ratio", "model", "lora", "consent", "subject", "clips"]);
+  "speed", "resolution", "aspect_ratio", "model", "lora", "subject", "clips"]);
 
 export function JobForm({ type, query }) {
   const { fields, error, again } = useSchema(type);
@@ -32,7 +32,7 @@ export function JobForm({ type, query }) {
   const { estimate, error: refused } = useEstimate(body);
   const wrong = wrongFields((sending.error ?? refused)?.fields ?? []);
   const set = (name) => (value) => {
-    setParams((now) => ({ ...now, [name]: value }));
+    setParams((now) => wholeFilm(name, value) ?? { ...now, [name]: value });
     setSending((now) => ({ ...now, error: null, key: crypto.randomUUID() }));
   };
   async function submit(event) {
@@ -46,9 +46,12 @@ export function JobForm({ type, query }) {
   }
   const shown = (pick) => fields.filter(pick).map((field) => html`<${Field} key=${field.name} field=${field} type=${type}
     value=${params[field.name]} wrong=${wrong[field.name]} onChange=${set(field.name)} />`);
-  const isFirst = (field) => field.required || FIRST.has(field.name);
+  const isFirst = (field) => field.required || FIRST.has(field.name) || (type === "TRAIN_TWIN" && field.name === "consent");
   return html`<div class="page">
-    <${PageHead} title=${TYPES[type].verb} about=${TYPES[type].about}><a class="button plain" href=${to.create()}>Another type</a><//>
+    <header class="job-head">
+      <a class="small soft row" href=${to.create()}><${Icon} name="left" />Another type</a>
+      <div><h1>${TYPES[type].verb}</h1><p class="small soft">${TYPES[type].about}</p></div>
+    </header>
     <${Trouble} error=${error} again=${again} />
     ${fields ? html`<form class="job-form" onSubmit=${submit}>
       <div class="panel stack">
@@ -79,6 +82,12 @@ function bodyOf(type, fields, params, envelope) {
   if (type === "EXPORT" && !given.clips && !given.tracks) return null;
   const { name, max_cost_usd, priority } = envelope;
   return { type, params: given, ...(name ? { labels: { name } } : {}), ...(max_cost_usd ? { max_cost_usd } : {}), ...(priority ? { priority } : {}) };
+}
+
+/** A whole film that was put where its clips belong is all the params. */
+function wholeFilm(name, value) {
+  const film = name === "clips" && asJson(value);
+  return film?.clips || film?.tracks ? film : null;
 }
 
 function asJson(value) {

@@ -31,7 +31,7 @@ export function MediaField({ field, value, onChange, wrong }) {
     ${value || file ? html`<${Chosen} file=${file} value=${value} clear=${clear} />` : html`
       <div class="drop" onDragOver=${(event) => event.preventDefault()} onDrop=${drop}>
         <${Icon} name="upload" /><p>Drop ${field.kind === "audio" ? "a recording" : field.kind === "video" ? "a video" : field.kind === "image" ? "a picture" : "a file"} here, or</p>
-        <button type="button" class="button" onClick=${() => chosen.current.click()}>Choose a file</button>
+        <button type="button" class="button" aria-label=${`Choose a file: ${spelled(field.name)}`} onClick=${() => chosen.current.click()}>Choose a file</button>
         <input id=${id} ref=${chosen} class="hidden-text" type="file" tabindex="-1" accept=${ACCEPTS[field.kind]} onChange=${(event) => take(event.target.files[0])} />
       </div>
       <${Elsewhere} field=${field} onChange=${onChange} />`}
@@ -46,7 +46,7 @@ function Chosen({ file, value, clear }) {
     <div class="grow"><b class="clip-text">${file?.name ?? value.replace(/^storage:\/\/.*\//, "")}</b>
       ${file?.error ? html`<span class="wrong" role="alert">${file.error}</span>`
         : file && file.share < 1 ? html`<span class="tiny faint num">uploading, ${Math.round(file.share * 100)}%</span>`
-        : html`<span class="tiny faint num">${file?.size ? `${bytes(file.size)}, uploaded` : value}</span>`}</div>
+        : html`<span class="tiny faint num clip-text">${file?.size ? `${bytes(file.size)}, uploaded` : value}</span>`}</div>
     <button type="button" class="button plain" onClick=${clear}>Change</button>
   </div>`;
 }

@@ -24,11 +24,12 @@ export function EndpointPage() {
 
 function Card({ endpoint, title }) {
   const state = ENDPOINT_STATES[endpoint.state] ?? { name: spelled(endpoint.state), tone: "busy" };
-  const isIdle = endpoint.state === "waiting_for_worker" && !endpoint.jobs.inQueue;
+  const isIdle = endpoint.state === "waiting_for_worker" && !endpoint.jobs.inQueue && endpoint.workers.idle > 0;
+  const isBusy = endpoint.state === "waiting_for_worker" && !isIdle && endpoint.workers.running > 0;
   return html`<section class="panel state-card" aria-label=${title ?? "State"}>
     ${title ? html`<h2>${title}</h2>` : null}
     <p class="big"><i class=${`lamp ${state.tone}`}></i>${state.name}</p>
-    <p class="soft">${isIdle ? "A worker is ready and takes the next job at once." : `${endpoint.message}.`}</p>
+    <p class="soft">${isIdle ? "A worker is ready and takes the next job at once." : isBusy ? "Every worker is at work; the next job starts when one is free." : `${endpoint.message}.`}</p>
     ${endpoint.advice ? html`<div class="note warm"><${Icon} name="warn" /><div><strong>What to do:</strong> ${endpoint.advice}.</div></div>` : null}
     ${endpoint.usual_wait ? html`<p class="small soft num">A job usually waits ${endpoint.usual_wait.low_seconds ? `${seconds(endpoint.usual_wait.low_seconds)} to ` : "less than "}${
       seconds(endpoint.usual_wait.high_seconds)} here (from ${endpoint.usual_wait.samples} of your own).</p>` : null}

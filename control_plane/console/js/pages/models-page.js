@@ -26,7 +26,7 @@ function Model({ model }) {
     <dl class="facts">
       <div><dt>GPU memory</dt><dd class="num">${needs.gpu_gb ? `${needs.gpu_gb} GB${needs.gpu_gb_off_loaded && needs.gpu_gb_off_loaded < needs.gpu_gb ? `, or ${needs.gpu_gb_off_loaded} GB much slower` : ""}` : "none: any machine"}</dd></div>
       ${needs.disk_gb ? html`<div><dt>Disk</dt><dd class="num">${needs.disk_gb} GB</dd></div>` : null}
-      ${video ? html`<div><dt>Longest</dt><dd class="num">${video.longest_seconds} s at ${video.fps} fps</dd></div>
+      ${video ? html`<div><dt>Longest</dt><dd class="num">${Math.round(video.longest_seconds * 10) / 10} s at ${video.fps} fps</dd></div>
         <div><dt>Twins</dt><dd>${video.lora ? "yes" : "no"}</dd></div>` : null}
     </dl>
     <p class="row end">${model.job_types.filter((type) => type !== "EXPORT").map((type) =>

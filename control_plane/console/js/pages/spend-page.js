@@ -13,9 +13,9 @@ export function SpendPage() {
   return html`<div class="page">
     <${PageHead} title="Spend" about="The worst a job can cost is held back before it starts, and settled when it ends. Failed and canceled tries are counted too. Days and months are UTC." />
     <${Trouble} error=${error} again=${again} />
-    ${budget?.held_jobs ? html`<div class="note warm"><${Icon} name="money" /><div><strong>${budget.held_jobs === 1 ? "One job waits" : `${budget.held_jobs} jobs wait`} for money.</strong>
-      They start by themselves when a running job gives back what it did not need, when the day or month ends, or when you raise
-      <code>BUDGET_DAILY_USD</code> or <code>BUDGET_MONTHLY_USD</code> and restart.</div></div>` : null}
+    ${budget?.held_jobs ? html`<div class="note warm"><${Icon} name="money" /><div><strong>${budget.held_jobs === 1 ? "One job waits" : `${budget.held_jobs} jobs wait`} for money.</strong>${" "}
+      ${budget.held_jobs === 1 ? "It starts by itself" : "They start by themselves"} when a running job gives back what it did not need, when the day or month ends, or when you
+      raise <code>BUDGET_DAILY_USD</code> or <code>BUDGET_MONTHLY_USD</code> and restart.</div></div>` : null}
     <div class="halves"><${Period} name="Today" period=${budget?.today} /><${Period} name="This month" period=${budget?.month} /></div>
     ${budget ? html`<${Details} budget=${budget} />` : null}
   </div>`;
@@ -29,7 +29,7 @@ function Period({ name, period }) {
     <p class="small soft num">${!period ? "…" : cap === null ? "There is no cap." : `of ${usd(cap)}, ${usd(period.left_usd)} left`}</p>
     <div class="meter" role="img" aria-label=${period && cap !== null ? `${usd(period.spent_usd)} spent and ${usd(period.reserved_usd)} reserved of ${usd(cap)}` : "No cap"}>
       <i style=${{ width: `${share(period?.spent_usd ?? 0) * 100}%` }}></i><i class="held" style=${{ width: `${share(period?.reserved_usd ?? 0) * 100}%` }}></i></div>
-    <p class="tiny faint num">${period?.reserved_usd ? `${usd(period.reserved_usd)} is reserved for jobs under way.` : "Nothing is reserved."}</p>
+    <p class="tiny faint num">${!period ? "…" : period.reserved_usd ? `${usd(period.reserved_usd)} is reserved for jobs under way.` : "Nothing is reserved."}</p>
   </section>`;
 }
 

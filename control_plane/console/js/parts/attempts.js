@@ -10,7 +10,7 @@ export function Attempts({ job }) {
       <span class="num faint">${one.number}</span>
       <span class="grow"><b>${one.outcome ? words(one.outcome) : words(one.state)}</b>
         <span class="tiny faint num">${ago(one.prepared_at)}${one.seconds ? ` · ${seconds(one.seconds)}` : ""}${one.gpu ? ` · ${one.gpu}` : ""}</span></span>
-      <span class="num">${usd(one.cost_usd)}${one.cost_is_final || !one.cost_usd ? "" : html`<span class="tiny faint"> so far</span>`}</span>
+      <span class="num">${usd(one.cost_usd)}${one.cost_is_final || !one.cost_usd ? "" : html`<span class="tiny faint"> ${one.ended_at ? "not settled yet" : "so far"}</span>`}</span>
     </li>`)}</ol>
   </section>`;
 }

@@ -26,7 +26,8 @@ export function Facts({ job }) {
     </section>`;
 }
 
-const USUAL = { version: 1, caption_style: "plain", style: "none", out_of_range: "refuse", profile: "exact", fit: "crop" };
+const USUAL = { version: 1, caption_style: "plain", style: "none", profile: "exact", fit: "crop" };
+const LONG = 280;
 const isNothing = (value) => value === null || value === "" || (typeof value === "object" && Object.keys(value).length === 0);
 
 function Value({ value }) {
@@ -35,5 +36,6 @@ function Value({ value }) {
     <pre tabindex="0">${JSON.stringify(value, null, 1)}</pre></details>`;
   const text = String(value);
   if (/^job:/.test(text)) return html`<a href=${to.job(text.slice(4))}>output of another job</a>`;
+  if (text.length > LONG) return html`<details class="more long"><summary class="break">${text}</summary></details>`;
   return html`<span class="break num">${text.replace(/^storage:\/\/.*\//, "")}</span>`;
 }

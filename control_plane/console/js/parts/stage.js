@@ -29,7 +29,7 @@ function Wait({ job }) {
     ${place ? html`<p class="num">${place === 1 ? "It is the next to start." : `It is number ${place} in line.`}</p>` : null}
     ${isHeld ? html`<div class="note warm"><${Icon} name="money" /><div>It starts by itself as soon as the budget allows.
       To let it start now, cancel something that runs or raise a cap. <a href=${to.page("spend")}>See Spend</a></div></div>` : null}
-    ${!isHeld && endpoint?.advice ? html`<div class="note warm"><${Icon} name="endpoint" /><div>${endpoint.advice}.
+    ${!isHeld && endpoint?.advice ? html`<div class="note warm"><${Icon} name="endpoint" /><div>${endpoint.advice}.${" "}
       <a href=${to.page("endpoint")}>See Endpoint</a></div></div>` : null}
     ${!isHeld && endpoint?.usual_wait ? html`<p class="num">Waits here usually take up to ${seconds(endpoint.usual_wait.high_seconds)}.</p>` : null}
   </div>`;
@@ -38,12 +38,18 @@ function Wait({ job }) {
 const Failed = ({ job }) => html`<section class="note bad failed" aria-label="What went wrong"><${Icon} name="warn" />
   <div class="stack tight"><h2>It failed</h2>
     <p class="break">${job.error}</p>
-    <p><strong>Next:</strong> ${nextStep(job)}</p>
+    <p><strong>Next:</strong> ${nextStep(job)} <${Place} words=${nextStep(job)} /></p>
     <p class="tiny faint">${job.error_code}</p></div>
 </section>`;
+
+/** Where the page that the words name is. */
+function Place({ words }) {
+  const [name] = /\b(Models|Endpoint)\b/.exec(words) ?? [];
+  return name ? html`<a href=${to.page(name.toLowerCase())}>Open ${name}</a>` : null;
+}
 
 function Ended({ job }) {
   const time = took(job);
   return html`<div class="row apart ended"><${Status} job=${job} />
-    <span class="small soft num">${job.status === "SUCCEEDED" && time !== null ? `in ${seconds(time)}` : job.stage_message}</span></div>`;
+    <span class="small soft num">${job.status === "SUCCEEDED" && time !== null ? `in ${seconds(time)}` : time === null ? "" : `after ${seconds(time)}`}</span></div>`;
 }

@@ -10,7 +10,7 @@ import { openPanel } from "./panels.js";
 
 const MOVED = 5; // pixels that are a drag and no click
 
-export function ClipBlock({ spot, index, pps, source, isChosen, spots, aim }) {
+export function ClipBlock({ spot, index, pps, source, isChosen, spots, under, aim }) {
   const { clip, at, overlap } = spot;
   const block = useRef(null);
   const width = shown(clip) * pps;
@@ -18,7 +18,7 @@ export function ClipBlock({ spot, index, pps, source, isChosen, spots, aim }) {
   function pick() {
     choose(clip.id);
     const { time, playing } = playhead.get();
-    if (!playing && (time < at || time >= spot.end)) seek(at + Math.min(overlap + 0.01, shown(clip) / 2));
+    if (!playing && (time < at || time >= spot.end)) seek(at + Math.min(under + 0.01, shown(clip) / 2));
     openPanel("clip");
   }
   return html`<li class=${`clip-spot ${isChosen ? "chosen-clip" : ""} ${source?.error && !source.url ? "broken" : ""}`} ref=${block}
@@ -26,7 +26,7 @@ export function ClipBlock({ spot, index, pps, source, isChosen, spots, aim }) {
     <button class="clip" aria-pressed=${isChosen} onClick=${pick} onPointerDown=${(event) => drag(event, block.current, clip, spots, pps, aim)}
       aria-label=${`Clip ${index + 1}: ${source?.name ?? "missing"}, ${seconds(shown(clip))} from ${clock(at)}`}>
       <${Filmstrip} clip=${clip} source=${source} width=${width} pps=${pps} />
-      <span class="clip-name clip-text">${source?.name ?? "missing"}${clip.speed !== 1 ? ` · ${clip.speed}×` : ""}</span>
+      <span class="clip-name clip-text" style=${{ left: `${isChosen ? 0 : under * pps}px` }}>${source?.name ?? "missing"}${clip.speed !== 1 ? ` · ${clip.speed}×` : ""}</span>
       ${isUp ? html`<span class="up"><i style=${{ transform: `scaleX(${source.share})` }}></i></span>` : null}
     </button>
     ${isChosen ? ["start", "end"].map((edge) => html`<${Edge} key=${edge} edge=${edge} clip=${clip} source=${source} pps=${pps} />`) : null}

@@ -39,7 +39,7 @@ export function Strip() {
     <div class="tracks" style=${{ width: `${Math.max(seconds * pps + 24, width - 2)}px` }} onDragOver=${(event) => event.preventDefault()} onDrop=${drop}>
       <${Ruler} seconds=${Math.max(seconds, width / pps)} pps=${pps} />
       <ol class="clips">${spots.map((spot, n) => html`<${ClipBlock} key=${spot.clip.id} spot=${spot} index=${n} pps=${pps}
-        source=${sources[spot.clip.source]} isChosen=${spot.clip.id === chosen} spots=${spots} aim=${setOrder} />`)}
+        source=${sources[spot.clip.source]} isChosen=${spot.clip.id === chosen} spots=${spots} under=${spots[n - 1]?.overlap ?? 0} aim=${setOrder} />`)}
         ${order === null ? null : html`<li class="aim" aria-hidden="true" style=${{ transform: `translateX(${order}px)` }}></li>`}</ol>
       <div class="captions-track">${film.captions.map((caption) => html`<button key=${caption.id} class="caption-block" title=${caption.text}
         style=${{ left: `${caption.start * pps}px`, width: `${Math.max(6, (caption.end - caption.start) * pps - 2)}px` }}

@@ -37,7 +37,7 @@ export function Tools() {
       ${tool("Move later (Alt →)", "right", () => shift(1), index < 0 || index === film.clips.length - 1)}
       ${tool("Remove the clip (Delete)", "trash", removeChosen, index < 0)}
     </div>
-    <label class="zoom"><span class="hidden-text">Zoom</span><input type="range" min="0" max="1" step="0.01" value=${scale} onInput=${(event) => zoom.set(Number(event.target.value))} /></label>
+    <label class="zoom"><${Icon} name="search" /><span class="hidden-text">Zoom</span><input type="range" min="0" max="1" step="0.01" value=${scale} onInput=${(event) => zoom.set(Number(event.target.value))} /></label>
     <${AddMenu} />
   </div>`;
 }
