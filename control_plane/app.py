@@ -15,6 +15,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from control_plane import telemetry
 from control_plane.api import budget as budget_room
 from control_plane.api import (
     console,
@@ -103,6 +104,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=_operation_id,
+        telemetry=telemetry.of_requests(),
     )
     app.state.reading = Reading()
     app.state.keys = KeyRing(settings.api_key, clock)

@@ -19,7 +19,8 @@ DEFAULT_CAPS_USD = (60.0, 120.0, 600.0)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _PASSED_TO_WORKERS = (
     "PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES",
-    "SSL_CERT_FILE", "VIRTUAL_ENV", "PYTHONPATH", "MODEL_DEVICE", "MODEL_DOWNLOAD", "OMP_NUM_THREADS",
+    "SSL_CERT_FILE", "VIRTUAL_ENV", "PYTHONPATH", "MODEL_DEVICE", "MODEL_DOWNLOAD", "HF_ENDPOINT",
+    "HF_HUB_OFFLINE", "OMP_NUM_THREADS",
 )  # fmt: skip
 
 
@@ -35,6 +36,9 @@ class Settings(BaseSettings):
     cors_origins: Annotated[list[str], NoDecode] = ["http://localhost:5173", "http://localhost:3000", "app://"]
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
+    sentry_dsn: str | None = None
+    otel_exporter_otlp_endpoint: str | None = None
+    otel_exporter_otlp_headers: str = ""
 
     data_dir: Path = Path("data")
     db_path: Path | None = None
@@ -100,6 +104,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "public_url",
+        "otel_exporter_otlp_endpoint",
         "s3_endpoint_url",
         "s3_public_base_url",
         "runpod_endpoint",

@@ -30,6 +30,7 @@ VENV = ROOT / ".venv"
 BOOT = ROOT / ".boot"
 STAMP = VENV / ".bootstrap.json"
 OLDEST, TOO_NEW = (3, 11), (3, 14)
+EXTRAS = ("--extra=all", "--extra=observability")
 UV = "0.13.8"
 # The wheels of that version, as PyPI lists them. The first whose machine and libc fit is fetched.
 WHEELS = {
@@ -134,7 +135,7 @@ def known_groups() -> set[str]:
 def sync(uv: str, groups: set[str]) -> None:
     """Install the locked set; every index, proxy and cache setting of the person's own stays in force."""
     say("installing what uv.lock names into .venv")
-    wanted = ["--frozen", "--extra=all", "--no-default-groups", *(f"--group={group}" for group in sorted(groups))]
+    wanted = ["--frozen", *EXTRAS, "--no-default-groups", *(f"--group={group}" for group in sorted(groups))]
     python = ["--no-managed-python", "--python", base_python()]
     if own_index() is None:
         call(uv, "sync", *wanted, *python)

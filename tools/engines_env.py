@@ -1,8 +1,8 @@
 """Makes `.venv-engines`: the worker together with torch and diffusers, from `engines/requirements.txt`.
 
-It is apart from `.venv` because torch is large and most people never need it. pip installs it, not uv: a machine's own
-build of torch (a CPU wheel in a folder, another CUDA line) is named in pip's settings, and pip alone reads them.
-`--lock` writes the requirements anew.
+It is apart from `.venv` because torch is large and most people never need it. Which build of torch is right depends on
+the NVIDIA driver: PyTorch has an index for each. pip installs it, not uv: a machine's own wheels (a folder, a mirror)
+are named in pip's settings, and pip alone reads them. `--lock` writes the requirements anew.
 """
 
 from __future__ import annotations
@@ -41,18 +41,43 @@ def main(arguments: list[str]) -> int:
 
 def prepare() -> None:
     """Install what the lock names, once for each change of it."""
-    want = hashlib.sha256(LOCK.read_bytes() + TORCH.encode() + base_python().encode()).hexdigest()
+    build = build_for(driver())
+    want = hashlib.sha256(LOCK.read_bytes() + f"{TORCH} {build} {base_python()}".encode()).hexdigest()
     if STAMP.exists() and STAMP.read_text(encoding="utf-8") == want:
         return
-    say("installing torch and what engines/requirements.txt names into .venv-engines")
+    say(f"installing torch ({build}) and what engines/requirements.txt names into .venv-engines")
     call(base_python(), "-m", "venv", "--clear", str(VENV))
     pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet"]
     call(*pip, "--no-deps", "--require-hashes", "--requirement", str(LOCK))
-    call(*pip, TORCH)
+    # `2.13.0+cu126` of that index comes before the `2.13.0` of others; without the index there are still those.
+    call(*pip, TORCH, "--extra-index-url", f"https://download.pytorch.org/whl/{build}")
     # uv carries the build backend in itself, pip would have to fetch it.
     uv = find_uv() or fetch_uv()
     call(uv, "pip", "install", "--quiet", "--python", pip[0], "--no-deps", "--editable", str(ROOT))
     STAMP.write_text(want, encoding="utf-8")
+
+
+def driver() -> str:
+    """The version of the NVIDIA driver; empty where there is none."""
+    try:
+        asked = subprocess.run(
+            ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return asked.stdout.strip()
+
+
+def build_for(driver: str) -> str:
+    """Which of torch's builds a driver runs: CUDA 13 needs 580, CUDA 12.6 every one since 525 (minor versions of CUDA
+    12 agree: https://docs.nvidia.com/deploy/cuda-compatibility/).
+    """
+    if not driver:
+        return "cpu"
+    return "cu130" if int(driver.split(".")[0]) >= 580 else "cu126"
 
 
 def lock() -> None:

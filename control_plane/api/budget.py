@@ -18,15 +18,25 @@ from control_plane.jobs.records import Spending
 from control_plane.ledger.billing import BillingUnavailable, Reconciled, reconcile
 from control_plane.ledger.estimate import estimate
 from control_plane.ledger.money import to_usd
+from shared.catalog.model import Licence
 from shared.job_types import JobType
 
 router = APIRouter(tags=["budget"], responses={"4XX": {"model": Problem}})
 
 
+class EstimatedModelView(BaseModel):
+    """What the job would be made with, and what may be done with it: `commercial` is `no` for some."""
+
+    id: str
+    title: str
+    licence: Licence
+
+
 class EstimateView(BaseModel):
     """Seconds on a worker, and US dollars: `low` on a warm worker, `high` with a cold start and idle time.
 
-    `worst_case_usd` is what is reserved while the job runs and what the caps are held against.
+    `worst_case_usd` is what is reserved while the job runs and what the caps are held against. `model` is null where
+    none is involved.
     """
 
     type: JobType
@@ -39,6 +49,7 @@ class EstimateView(BaseModel):
     samples: int
     usd_per_second: float
     price_source: str
+    model: EstimatedModelView | None
 
 
 class PeriodView(BaseModel):
@@ -112,6 +123,7 @@ async def estimate_job(services: Use, job: Annotated[CreateJob, Body()]) -> Esti
         samples=found.samples,
         usd_per_second=price.usd_per_second,
         price_source=price.source,
+        model=_model(services, asked),
     )
 
 
@@ -135,6 +147,11 @@ async def get_budget(
     if reconcile:
         await _reconcile(services, view, lines)
     return view
+
+
+def _model(services: Services, asked: Envelope) -> EstimatedModelView | None:
+    model = services.model_choice.of(asked.type, asked.params.model_dump())
+    return EstimatedModelView(id=model.id, title=model.title, licence=model.licence) if model else None
 
 
 def _period(starts: str, cap: int | None, lines: list[Spending]) -> PeriodView:

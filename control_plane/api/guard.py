@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from control_plane import logs
+from control_plane import logs, telemetry
 from control_plane.api.guesses import Guesses
 from control_plane.api.keyring import WINDOW_SECONDS, Holder, KeyRing, scope_needed
 from control_plane.api.problems import MAX_BODY, TOO_LARGE, BodyTooLarge, problem
@@ -95,6 +95,7 @@ class Guard:
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         logs.request_id.set(request_id)
+        telemetry.tag("request_id", request_id)
         refusal = self._refusal(scope, headers)
         added = [(b"x-request-id", request_id.encode()), *self._for_pages(headers.get(b"origin"))]
         if "holder" in state:

@@ -7,7 +7,7 @@ import secrets
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from control_plane.api.keyring import PREFIX, TICKET_SECONDS, Holder
 from control_plane.api.problems import Problem
@@ -31,6 +31,14 @@ class CreateKey(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")]
     scopes: Annotated[set[KeyScope], Field(min_length=1)] = {KeyScope.READ, KeyScope.SUBMIT}
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = DEFAULT_PER_MINUTE
+
+    @field_validator("scopes", mode="before")
+    @classmethod
+    def _each_once(cls, given: object) -> object:
+        if isinstance(given, list) and any(given.count(one) > 1 for one in given[: len(KeyScope) + 1]):
+            msg = "name each scope once"
+            raise ValueError(msg)
+        return given
 
 
 class KeyView(BaseModel):

@@ -26,6 +26,16 @@ class ModelChoice:
         """The model of jobs that name none; None where no model is involved."""
         return self.models[self.named[job_type]] if job_type in self.named else default_for(job_type, self.models)
 
+    def of(self, job_type: JobType, params: dict[str, Any]) -> Model | None:
+        """The model that the params name, or the default; None where no model is involved. Raises InvalidRequest for
+        one that there is not.
+        """
+        named = params.get("model")
+        try:
+            return find(named, self.models) if named else self.default(job_type)
+        except NotFound as unknown:
+            raise _problem("model", unknown.message) from unknown
+
     def settle(self, job_type: JobType, params: dict[str, Any]) -> dict[str, Any]:
         """Params as the worker gets them: the owner's default is written out, so that every worker takes the same.
 
@@ -34,12 +44,10 @@ class ModelChoice:
         if job_type not in _WITH_MODELS:
             return params
         settled = params if params.get("model") else params | {"model": self.named.get(job_type)}
+        model = self.of(job_type, settled)
         try:
-            model = find(settled["model"], self.models) if settled["model"] else self.default(job_type)
             if model is not None:
                 check(job_type, parse_params(job_type, settled), model, self.models)
-        except NotFound as unknown:
-            raise _problem("model", unknown.message) from unknown
         except Refused as refused:
             raise _problem(refused.field, refused.detail) from refused
         return settled

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
+from starlette.routing import Match
 
 from control_plane.jobs.database import DatabaseFailed
 from shared.errors import (
@@ -41,6 +42,7 @@ STATUS: dict[type[RushesError], int] = {
 }
 
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 MAX_BODY = 1_000_000
 TOO_LARGE = (
     413,
@@ -138,6 +140,14 @@ def _in_body(location: list[str | int], body: object) -> list[str | int]:
     return found
 
 
+def _methods_of(request: Request) -> Iterator[str]:
+    """Those that the path has in any route; the router knows only those of the first."""
+    for method in METHODS:
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            yield method
+
+
 def install(app: FastAPI) -> None:
     """Every way a request can fail ends in a problem."""
 
@@ -160,7 +170,10 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
         phrase = HTTPStatus(error.status_code).phrase
         code = phrase.upper().replace(" ", "_")
-        return problem(request, error.status_code, code, phrase)
+        answer = problem(request, error.status_code, code, phrase)
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            answer.headers["Allow"] = ", ".join(_methods_of(request))
+        return answer
 
     async def too_large(request: Request, error: Exception) -> JSONResponse:
         del error

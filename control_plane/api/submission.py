@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Response
 from uuid6 import uuid7
 
+from control_plane import telemetry
 from control_plane.api.schemas import JobCreated
 from control_plane.api.services import Services
 from control_plane.clock import to_rfc3339
@@ -59,6 +60,7 @@ async def submit(
     )
     job, is_new = await services.table.do(verbs.submit, new, services.clock())
     response.headers["Location"] = f"/jobs/{job.id}"
+    telemetry.tag("job_id", job.id)
     if not is_new:
         response.headers["Idempotent-Replayed"] = "true"
     return _created(job)

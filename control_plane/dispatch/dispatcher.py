@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from control_plane import logs
+from control_plane import logs, telemetry
 from control_plane.clock import to_datetime
 from control_plane.dispatch.beat import Beat
 from control_plane.dispatch.follower import Follower, World, note_progress
@@ -213,20 +213,21 @@ class Dispatcher:
     async def _live(self, attempt: AttemptRecord, follower: Follower, to_send: JobRecord | None) -> None:
         job_id = attempt.job_id
         logs.attempt.set((job_id, attempt.number))
-        try:
-            if to_send is not None:
-                await self._send(attempt, to_send)
-        except RushesError as trouble:
-            log.warning("job %s: %s", job_id, trouble.message)
-        except Exception:  # a mistake of ours must not leave an attempt that costs money unwatched
-            log.exception("job %s", job_id)
-        del attempt, to_send  # thousands may be followed for hours: none keeps what it was sent with
-        try:
-            await follower.run()
-        finally:
-            if self._followers.get(job_id) is follower:
-                del self._followers[job_id]
-            self._freed.set()
+        with telemetry.span("attempt"):
+            try:
+                if to_send is not None:
+                    await self._send(attempt, to_send)
+            except RushesError as trouble:
+                log.warning("job %s: %s", job_id, trouble.message)
+            except Exception:  # a mistake of ours must not leave an attempt that costs money unwatched
+                log.exception("job %s", job_id)
+            del attempt, to_send  # thousands may be followed for hours: none keeps what it was sent with
+            try:
+                await follower.run()
+            finally:
+                if self._followers.get(job_id) is follower:
+                    del self._followers[job_id]
+                self._freed.set()
 
     async def _send_once_more(self, attempt: AttemptRecord) -> None:
         await self._world.table.do(verbs.unanswered, attempt.ref, self._world.clock())
@@ -241,9 +242,10 @@ class Dispatcher:
         try:
             payload = self._payload(job, attempt)
             fault("before_submit")
-            runpod_id = await endpoint.run(
-                payload, policy(attempt.deadline_seconds, self._world.limits), self._webhook(attempt)
-            )
+            with telemetry.span("POST /run", calls=True):
+                runpod_id = await endpoint.run(
+                    payload, policy(attempt.deadline_seconds, self._world.limits), self._webhook(attempt)
+                )
         except AnswerLost as lost:
             fault("answer_lost")
             self.meters.refusals[lost.code_now] += 1
