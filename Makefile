@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := $(PYTHON) tools/bootstrap.py
+# More than the two cores of a small machine: tests wait for processes and clocks much of their time.
+TESTS_AT_ONCE := 3
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test nightly test-browser test-engines audit check format bench bench-gpu bench-in-flight bench-peers bench-export campaign test-security fuzz soak openapi client test-client chromium clean
@@ -19,7 +21,7 @@ serve: ## Start the control plane on port 8000, with the settings of .env
 
 test: ## Run every test, the S3 suite against a real S3 server included. A part: make test ARGS="tests/unit -x"
 	@$(SETUP) dev s3-server
-	@$(BIN)/python -m pytest -m "not nightly and not browser" $(ARGS)
+	@$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist worksteal -m "not nightly and not browser" $(ARGS)
 
 nightly: ## The slow suites: the fault campaign with its promises of time, for a machine that is not busy
 	@$(SETUP) dev
