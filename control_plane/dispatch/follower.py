@@ -94,7 +94,9 @@ class Follower:
         self._store_name = attempt.store
         self._send_again = send_again
         self._look_in = look_in
-        self._looked_at = world.clock()
+        # What was told to an earlier life of this process may have been told to nobody.
+        self._looked_at = 0 if attempt.state is AttemptState.STARTED else world.clock()
+        self._has_left = False
         self._is_told = False
         self._woken = False
         self._waiter: asyncio.Future[None] | None = None
@@ -150,6 +152,7 @@ class Follower:
             attempt.state is AttemptState.STARTED
             and job.cancel_requested_at is None
             and attempt.heard_at is not None
+            and not self._has_left
             and now - attempt.heard_at < SILENCE * every
             and now - self._looked_at < LEFT_OUT * every
             and self._past_cap(attempt, job) is None
@@ -355,6 +358,8 @@ class Follower:
             lease = from_datetime(claim.expires_at)
             await table.do(verbs.started, self.ref, claim.runpod_job_id, claim.run, lease, now)
         holder = facts.submissions.get(claim.runpod_job_id if claim else attempt.holder or "")
+        # The platform says that the holder ended and it left no result: no callback will tell the rest.
+        self._has_left = holder is not None and holder.status.is_over
         if holder is not None and holder.status is RemoteStatus.IN_PROGRESS:
             progress = _read_progress(holder)
             if progress is not None and _speaks_of(progress, self.ref):
@@ -368,7 +373,7 @@ class Follower:
         )
         # Where others tell of themselves, this one will tell of its start.
         will_tell = attempt.state is AttemptState.SUBMITTED and self._world.pace.told > 0
-        heard = (heard_lately or will_tell) and job.cancel_requested_at is None
+        heard = (heard_lately or will_tell) and job.cancel_requested_at is None and not self._has_left
         least = limits.look_every_with_callbacks if heard else limits.look_every
         running = None if attempt.started_at is None else (self._world.clock() - attempt.started_at) / 1000
         return self._world.pace.pause(least, running, job.progress)

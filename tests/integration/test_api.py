@@ -185,6 +185,7 @@ async def test_any_way_of_writing_the_etag_is_understood(api: Served) -> None:
 async def test_what_is_read_again_shows_every_change_at_once(api: Served) -> None:
     waits_for_it = {"type": "EXPORT", "params": {"clips": [{"url": f"job:{await api.job_id()}"}]}}
     job_id = (await api.submit(waits_for_it)).json()["job_id"]
+    await api.worker()
     for _ in range(3):
         read = await api.client.get(f"/jobs/{job_id}")
         assert (await api.client.get(f"/jobs/{job_id}")).content == read.content
