@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gpu_worker.media.probe import MediaInfo
 from gpu_worker.timeline.film import Chunk, Film, Layer, Shot, Source
-from gpu_worker.timeline.pictures import chunks
+from gpu_worker.timeline.pictures import chunks, cost
 from gpu_worker.timeline.pictures.footage import stretch
 from gpu_worker.timeline.pictures.spans import laid_out
 from shared.timeline import Clip, Overlay
@@ -104,6 +104,14 @@ def test_larger_sources_and_overlays_count_too() -> None:
     assert pieces(film(*plain, layers=(layer,))) == 3
     assert pieces(film(*[shot(90, source=UHD)] * 40)) == 2
     assert pieces(film(*[shot(30, source=STILL)] * 200)) == 16
+
+
+def test_a_chunk_costs_more_the_longer_it_is_and_the_larger_its_sources_are() -> None:
+    def of(*shots: Shot) -> float:
+        return sum(cost(chunk) for chunk in chunks(film(*shots), limit=4))
+
+    assert of(shot(90, source=None)) < of(shot(90, source=STILL)) < of(shot(90)) < of(shot(90, source=UHD))
+    assert of(shot(180)) == 2 * of(shot(90))
 
 
 def test_a_reversed_shot_comes_in_pieces_that_fit_into_memory() -> None:

@@ -13,7 +13,7 @@ from gpu_worker.timeline.pictures import chunks
 from gpu_worker.timeline.runner.encode import audio_options, video_options
 from gpu_worker.timeline.runner.extras import sheet, sprite_vtt
 from gpu_worker.timeline.runner.files import check, files_of
-from gpu_worker.timeline.runner.finish import film_arguments, flags
+from gpu_worker.timeline.runner.finish import film_arguments, flags, sound_arguments
 from gpu_worker.timeline.runner.picture import Crew, chunk_arguments, crew
 from gpu_worker.timeline.runner.space import needed
 from shared.errors import EngineFailed
@@ -27,15 +27,18 @@ def film(frames: int = 300, fps: int = 30, width: int = 1280, height: int = 720,
     return Film(width, height, fps, shots, output=Output.model_validate({"hardware": "off", **output}))
 
 
+_X264_ON_TWO = "-profile:v high -pix_fmt yuv420p -threads 2 -x264-params sliced-threads=1"
+
+
 @pytest.mark.parametrize(
     ("encoder", "encoding", "expected"),
     [
-        ("libx264", {}, "-preset veryfast -crf 20 -profile:v high -pix_fmt yuv420p -threads 2"),
-        ("libx264", {"quality": "best"}, "-preset slow -crf 16 -profile:v high -pix_fmt yuv420p -threads 2"),
+        ("libx264", {}, f"-preset veryfast -crf 20 {_X264_ON_TWO}"),
+        ("libx264", {"quality": "best"}, f"-preset slow -crf 16 {_X264_ON_TWO}"),
         (
             "libx264",
             {"video_bitrate": 2000},
-            "-preset veryfast -profile:v high -pix_fmt yuv420p -threads 2 -b:v 2000k -maxrate 3000k -bufsize 4000k",
+            f"-preset veryfast {_X264_ON_TWO} -b:v 2000k -maxrate 3000k -bufsize 4000k",
         ),
         (
             "libx265",
@@ -90,12 +93,18 @@ def test_one_picture_serves_every_file_that_may_hold_it() -> None:
     assert names == ["h264-1280x720-standard", "h264-1280x720-standard", "h264-1280x720-high", "vp9-640x360-standard"]
 
 
+def test_sound_beside_a_picture_is_coded_before_the_mux() -> None:
+    assert " ".join(sound_arguments(Encoding(), Path("/in/sound.flac"), "coded.mp4")) == (
+        "-protocol_whitelist file,pipe -i file:sound.flac -c:a aac -b:a 192k -ar 48000 -ac 2 -f mp4 coded.mp4"
+    )
+
+
 def test_the_mux_copies_the_picture_and_marks_the_film() -> None:
     whole = Film(64, 64, 30, (), metadata=Metadata(title="-i x", ai_generated=False))
-    arguments = film_arguments(whole, Encoding(), ["-i", "joined.mp4"], Path("/in/sound.flac"), "film.mp4")
+    arguments = film_arguments(whole, Encoding(), ["-i", "joined.mp4"], Path("/in/coded.mp4"), "film.mp4")
     assert " ".join(arguments) == (
-        "-i joined.mp4 -protocol_whitelist file,pipe -i file:sound.flac -map 0:v:0 -map 1:a:0"
-        " -map_metadata -1 -map_chapters -1 -c:v copy -c:a aac -b:a 192k -ar 48000 -ac 2"
+        "-i joined.mp4 -protocol_whitelist file,pipe -i file:coded.mp4 -map 0:v:0 -map 1:a:0"
+        " -map_metadata -1 -map_chapters -1 -c:v copy -c:a copy"
         " -metadata title=-i x -movflags +faststart+use_metadata_tags -f mp4 film.mp4"
     )
 
@@ -109,7 +118,7 @@ def test_the_ai_mark_is_written_unless_the_owner_says_otherwise() -> None:
 @pytest.mark.parametrize(
     ("size", "parts", "cores", "version", "expected"),
     [
-        ((1920, 1080), 9, 2, "n9.0.2-17-g2a571b6068", Crew(1, 1)),
+        ((1920, 1080), 9, 2, "n9.0.2-17-g2a571b6068", Crew(1, 2)),
         ((1920, 1080), 9, 2, "5.1.9-0+deb12u1", Crew(2, 1)),
         ((1920, 1080), 9, 16, "n9.0.2", Crew(4, 2)),
         ((1920, 1080), 1, 8, "7.1", Crew(1, 4)),

@@ -43,6 +43,11 @@ def chunks(film: Film, limit: float = 3, seconds: float = _LONGEST_SECONDS) -> l
     return made
 
 
+def cost(chunk: Chunk) -> float:
+    """What a chunk takes, as against others of its film: its frames, more of them the larger their sources are."""
+    return sum(piece.frames * (1 + _open(piece.shot.source)) for piece in chunk.pieces)
+
+
 def _end(film: Film, spans: Sequence[Span], overlays: Sequence[Strip], first: int, wanted: int, limit: float) -> int:
     """Where the chunk that begins at `first` ends: near the wanted length, at a cut if there is one near."""
     near = [span for span in spans if span.end > first and span.start <= first + 2 * wanted]

@@ -77,7 +77,11 @@ def _settings(encoder: str, quality: Quality, threads: int) -> Options:
     match encoder:
         case "libx264":
             preset, crf = _X264[quality]
-            return {"preset": preset, "crf": crf, "profile:v": "high", "pix_fmt": "yuv420p", "threads": threads}
+            # Two threads share each picture: half a percent larger, while a second picture at once is 40 MB more.
+            shared: Options = {"x264-params": "sliced-threads=1"} if threads == 2 else {}
+            return {
+                "preset": preset, "crf": crf, "profile:v": "high", "pix_fmt": "yuv420p", "threads": threads, **shared,
+            }  # fmt: skip
         case "libx265":
             preset, crf = _X265[quality]
             limits = f"log-level=error:pools={threads}:frame-threads=1"

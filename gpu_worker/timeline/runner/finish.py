@@ -41,17 +41,22 @@ def seeking(film: Film, picture: list[str], frame: int) -> list[str]:
     return ["-ss", f"{max(0.0, (frame - 0.5) / film.fps):.6f}", *picture]
 
 
+def sound_arguments(encoding: Encoding, sound: Path, name: str) -> list[str]:
+    """Arguments that code the mastered sound the way a film wants it, as a file `name` of the film's format. Pure."""
+    coded = [*flags(audio_options(encoding)), "-f", CONTAINERS[encoding.format].muxer, name]
+    return [*_opened_sound(sound), *coded]
+
+
 def film_arguments(
     film: Film, encoding: Encoding, picture: list[str] | None, sound: Path | None, name: str
 ) -> list[str]:
-    """Arguments of the mux of one file; the sound is encoded on the way. Pure."""
+    """Arguments of the mux of one file: beside a picture the sound is coded already, alone it is not. Pure."""
     container = CONTAINERS[encoding.format]
     inputs, maps = [picture] if picture else [], ["0:v:0"] if picture else []
-    options: Options = {"c:v": "copy"} if picture else {}
+    options: Options = {"c:v": "copy", "c:a": "copy"} if picture else audio_options(encoding)
     if sound is not None:
         maps.append(f"{len(inputs)}:a:0")
-        inputs.append(["-protocol_whitelist", "file,pipe", "-i", f"file:{sound.name}"])
-        options |= audio_options(encoding)
+        inputs.append(_opened_sound(sound))
     if picture and container.subtitle_codec and _has_soft_captions(film):
         maps.append(f"{len(inputs)}:s:0")
         inputs.append(["-f", "srt", "-protocol_whitelist", "file,pipe", "-i", SUBTITLES])
@@ -88,6 +93,10 @@ def make_gif(film: Film, picture: list[str], folder: Path, name: str, done: Call
     colour = f"[0:v]{rate}[film];[film][1:v]paletteuse=dither=bayer:diff_mode=rectangle"
     draw = [*picture, "-i", "palette.png", "-filter_complex", colour, "-loop", "0", "-f", "gif", name]
     run_ffmpeg(draw, duration=film.duration, on_progress=lambda share: done(0.5 + share / 2), folder=folder)
+
+
+def _opened_sound(sound: Path) -> list[str]:
+    return ["-protocol_whitelist", "file,pipe", "-i", f"file:{sound.name}"]
 
 
 def _has_soft_captions(film: Film) -> bool:

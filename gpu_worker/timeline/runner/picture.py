@@ -13,7 +13,7 @@ from typing import Any
 from gpu_worker.media.ffmpeg import ffmpeg_version, run_ffmpeg
 from gpu_worker.media.graph import Output, Stream, apply, arguments, output, split
 from gpu_worker.timeline.film import Chunk, Film
-from gpu_worker.timeline.pictures import NONE, Codecs, chunk_stream
+from gpu_worker.timeline.pictures import NONE, Codecs, chunk_stream, cost
 from gpu_worker.timeline.runner.encode import PART_MUXERS, Options, video_options
 from gpu_worker.timeline.runner.hardware import decoded_by_card
 from gpu_worker.timeline.runner.keep import Keeper, Recipe
@@ -60,7 +60,7 @@ def crew(film: Film, chunks: int, cores: int, version: str) -> Crew:
     each = 2 if is_threaded and not film.is_quick else 1
     most = 4 if film.width * film.height <= _PIXELS_OF_1080P else 2
     workers = max(1, min(cores // each, chunks, most))
-    return Crew(workers, max(1, cores // (workers * each)))
+    return Crew(workers, max(1, min(2, cores // workers), cores // (workers * each)))
 
 
 def chunk_arguments(
@@ -89,8 +89,10 @@ def encode(film: Film, chunks: list[Chunk], targets: list[Target], folder: Path,
         at = f"{chunk.first / film.fps:.0f} of {film.duration:.0f} s"
         _make(film, chunk, targets, folder, team.threads, meter.part(f"chunk{chunk.first}", "encoding", at), keeper)
 
+    # The longest first, so that no core waits at the end for another's long one.
+    todo = sorted(chunks, key=cost, reverse=True) if team.workers > 1 else chunks
     with ThreadPoolExecutor(team.workers) as pool:
-        in_order([pool.submit(make, chunk) for chunk in chunks], meter)
+        in_order([pool.submit(make, chunk) for chunk in todo], meter)
 
 
 def in_order(futures: Sequence[Future[Any]], meter: Meter) -> None:

@@ -20,7 +20,15 @@ from gpu_worker.timeline.runner import space
 from gpu_worker.timeline.runner.encode import CONTAINERS, HARDWARE
 from gpu_worker.timeline.runner.extras import Open, take
 from gpu_worker.timeline.runner.files import File, check, files_of
-from gpu_worker.timeline.runner.finish import SUBTITLES, film_arguments, join_parts, make_gif, opened_at, seeking
+from gpu_worker.timeline.runner.finish import (
+    SUBTITLES,
+    film_arguments,
+    join_parts,
+    make_gif,
+    opened_at,
+    seeking,
+    sound_arguments,
+)
 from gpu_worker.timeline.runner.hardware import decoded_by_card
 from gpu_worker.timeline.runner.keep import Keeper
 from gpu_worker.timeline.runner.picture import Target, encode, in_order
@@ -99,7 +107,7 @@ def _make(
     todo = between(film, copied, whole) if copied else whole
     meter = Meter(report, _weights(todo, files, film))
     with ThreadPoolExecutor(2 if len(film.sounds) <= _FEW_SOUNDS else 1) as pool:
-        sound = pool.submit(render_sound, film, folder, meter.part("sound", "mixing", "mixing the sound"))
+        sound = pool.submit(_sound, film, files, folder, meter)
         picture = pool.submit(encode, film, todo, targets, folder, meter, keeper)
         in_order([picture, sound], meter)
     if not copied:
@@ -113,12 +121,32 @@ def _make(
     return Made(pictures, opened, sound.result(), meter, sum(copy.end - copy.first for copy in copied))
 
 
+def _sound(film: Film, files: list[File], folder: Path, meter: Meter) -> Master:
+    """The mix; and coded for each file that has a picture too, since a core is free as long as that takes."""
+    master = render_sound(film, folder, meter.part("sound", "mixing", "mixing the sound"))
+    for file in filter(_has_both, files):
+        name = _sound_of(file)
+        done = meter.part(name, "mixing", "coding the sound")
+        arguments = sound_arguments(file.encoding, master.path, name)
+        run_ffmpeg(arguments, duration=film.duration, on_progress=done, folder=folder)
+    return master
+
+
+def _has_both(file: File) -> bool:
+    return file.picture is not None and file.encoding.format != "gif"
+
+
+def _sound_of(file: File) -> str:
+    return f"sound-{file.name}"
+
+
 def _weights(todo: list[Chunk], files: list[File], film: Film) -> dict[str, float]:
     """In frames, by what the parts take in comparison."""
     return (
         {f"chunk{chunk.first}": float(chunk.frames) for chunk in todo}
         | {"sound": film.frames / 10}
-        | {file.name: film.frames / (3 if file.encoding.format == "gif" else 20) for file in files}
+        | {_sound_of(file): film.frames / 25 for file in files if _has_both(file)}
+        | {file.name: film.frames / (3 if file.encoding.format == "gif" else 100) for file in files}
     )
 
 
@@ -130,7 +158,8 @@ def _finish(film: Film, file: File, made: Made, folder: Path) -> ProducedFile:
     else:
         if film.output.captions in ("soft", "both"):
             (folder / SUBTITLES).write_text(subtitle_text(film, "srt"), encoding="utf-8")
-        arguments = film_arguments(film, file.encoding, picture, made.sound.path, file.name)
+        sound = folder / _sound_of(file) if _has_both(file) else made.sound.path
+        arguments = film_arguments(film, file.encoding, picture, sound, file.name)
         run_ffmpeg(arguments, duration=film.duration, on_progress=done, folder=folder)
     measured = probe(folder / file.name)
     check(film, file, measured)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -114,6 +114,7 @@ def face_of(family: str, *, bold: bool) -> Face:
     return _FAMILIES[family][bold]
 
 
+@lru_cache(maxsize=4096)
 def face_for(letter: str, first: Face) -> Face | None:
     """The font that draws a letter, `first` if it can; None when no font at hand has it."""
     is_emoji = any(mark in letter for mark in _EMOJI_MARKS)

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gpu_worker.timeline.film import Film
-from gpu_worker.timeline.words.faces import Face, is_unseen
-from gpu_worker.timeline.words.letters import Letter, letters
+from gpu_worker.timeline.words.faces import Face, face_for, graphemes, is_unseen
 from gpu_worker.timeline.words.script import shown_texts
 from gpu_worker.timeline.words.styles import caption_look, title_look
 from shared.timeline import Caption, Title
@@ -18,7 +17,7 @@ _MOST_NAMED = 20
 def place_fonts(film: Film, folder: Path) -> None:
     """Make `folder` with links to the fonts of the film's words, and to no others: each ffmpeg loads all it finds."""
     folder.mkdir(exist_ok=True)
-    faces = {_first(film, text) for text in shown_texts(film)} | {letter.face for letter in _letters(film)}
+    faces = {_first(film, text) for text in shown_texts(film)} | {face for _, face in _letters(film)}
     for path in {face.path for face in faces if face is not None}:
         link = folder / path.name
         link.unlink(missing_ok=True)
@@ -27,7 +26,7 @@ def place_fonts(film: Film, folder: Path) -> None:
 
 def missing_glyphs(film: Film) -> str:
     """The characters, each once, that no font at hand has; what the machine's own fonts lack too shows as boxes."""
-    lost = "".join(letter.text for letter in _letters(film) if letter.face is None)
+    lost = "".join(letter for letter, face in _letters(film) if face is None)
     return "".join(dict.fromkeys(char for char in lost if not is_unseen(char)))
 
 
@@ -40,10 +39,11 @@ def font_notes(film: Film) -> tuple[str, ...]:
     return (f"No font that comes with Rushes has {named}; the machine's own fonts draw them, if any does.",)
 
 
-def _letters(film: Film) -> Iterator[Letter]:
-    for text in shown_texts(film):
-        for line in text.text.splitlines():
-            yield from letters(line, _first(film, text))
+def _letters(film: Film) -> Iterator[tuple[str, Face | None]]:
+    """Each letter of the film once for each font it is to be drawn in, and the font that draws it."""
+    wanted = ((part, _first(film, text)) for text in shown_texts(film) for part in graphemes(text.text))
+    for letter, first in dict.fromkeys(wanted):
+        yield letter, first if letter.isspace() else face_for(letter, first)
 
 
 def _first(film: Film, text: Caption | Title) -> Face:

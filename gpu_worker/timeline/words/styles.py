@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 from gpu_worker.timeline.film import Film
@@ -131,14 +132,14 @@ def caption_look(film: Film, caption: Caption) -> Look:
     """The look of a caption; its style is a preset's name, a free style, or plain when it has none."""
     style = caption.style or "plain"
     free = style if isinstance(style, CaptionStyle) else CaptionStyle(preset=style)
-    return _look(film, free, CAPTIONS[free.preset])
+    return _look(film.width, film.height, free, CAPTIONS[free.preset])
 
 
 def title_look(film: Film, title: Title) -> Look:
     """The look of a title: its own, unless its style names a caption's preset that is not the default one."""
     free = title.style or CaptionStyle()
     own = TITLES[title.look] if free.preset == "plain" else CAPTIONS[free.preset]
-    return replace(_look(film, free, own), opacity=title.opacity)
+    return replace(_look(film.width, film.height, free, own), opacity=title.opacity)
 
 
 def is_seen(colour: str) -> bool:
@@ -146,12 +147,13 @@ def is_seen(colour: str) -> bool:
     return colour[7:9] != "00"
 
 
-def _look(film: Film, free: CaptionStyle, preset: Preset) -> Look:
+@lru_cache(maxsize=64)
+def _look(width: int, height: int, free: CaptionStyle, preset: Preset) -> Look:
     said = {name: value for name, value in free if value is not None and name != "preset"}
     style: Any = preset.style.model_copy(update=said)
-    short = min(film.width, film.height)
+    short = min(width, height)
     margin = None if style.margin is None else round(style.margin * short)
-    upright = film.height > film.width
+    upright = height > width
     return Look(
         face=face_of(style.font, bold=style.bold),
         size=style.size * short,
@@ -163,9 +165,9 @@ def _look(film: Film, free: CaptionStyle, preset: Preset) -> Look:
         box_color=style.box_color if is_seen(style.box_color) else None,
         position=style.position,
         align=style.align or _own_align(style.position),
-        sides=round(0.06 * film.width) if margin is None else margin,
-        top=round(0.06 * film.height) if margin is None else margin,
-        bottom=round(film.height * (_UPRIGHT_BOTTOM if upright else 0.07)) if margin is None else margin,
+        sides=round(0.06 * width) if margin is None else margin,
+        top=round(0.06 * height) if margin is None else margin,
+        bottom=round(height * (_UPRIGHT_BOTTOM if upright else 0.07)) if margin is None else margin,
         max_lines=style.max_lines,
         animation=style.animation,
         highlight=style.highlight,
