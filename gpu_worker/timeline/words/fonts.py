@@ -41,9 +41,12 @@ def font_notes(film: Film) -> tuple[str, ...]:
 
 def _letters(film: Film) -> Iterator[tuple[str, Face | None]]:
     """Each letter of the film once for each font it is to be drawn in, and the font that draws it."""
-    wanted = ((part, _first(film, text)) for text in shown_texts(film) for part in graphemes(text.text))
-    for letter, first in dict.fromkeys(wanted):
-        yield letter, first if letter.isspace() else face_for(letter, first)
+    texts: dict[Face, set[str]] = {}
+    for text in shown_texts(film):
+        texts.setdefault(_first(film, text), set()).update(graphemes(text.text))
+    for first, letters in texts.items():
+        for letter in sorted(letters):
+            yield letter, first if letter.isspace() else face_for(letter, first)
 
 
 def _first(film: Film, text: Caption | Title) -> Face:

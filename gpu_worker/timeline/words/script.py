@@ -30,6 +30,7 @@ def script(film: Film, first: int, last: int) -> str:
     looks = [caption_look(film, text) if isinstance(text, Caption) else title_look(film, text) for text in texts]
     showing = [_showing(film, text, look) for text, look in zip(texts, looks, strict=True)]
     beyond = neighbours(showing)
+    titles = [n for n, text in enumerate(texts) if isinstance(text, Title)]
 
     @cache
     def card_of(n: int) -> Card:
@@ -42,8 +43,7 @@ def script(film: Film, first: int, last: int) -> str:
             return card
         if n in beyond:
             card = stacked(card, show.anchor, [place(m) for m in beyond[n]], film.height)
-        titles = (m for m, text in enumerate(texts) if isinstance(text, Title) and show.shares(showing[m]))
-        return clear(card, show.anchor, [card_of(m) for m in titles], film.height)
+        return clear(card, show.anchor, [card_of(m) for m in titles if show.shares(showing[m])], film.height)
 
     lines: list[str] = []
     for n, (text, look, show) in enumerate(zip(texts, looks, showing, strict=True)):
