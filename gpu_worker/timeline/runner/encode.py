@@ -68,8 +68,6 @@ def audio_options(encoding: Encoding) -> Options:
     rate: Options = {}
     if not codec.startswith("pcm"):
         rate = {"b:a": f"{encoding.audio_bitrate or _AUDIO_KBITS[encoding.quality]}k"}
-    if codec == "aac" and encoding.quality == "draft":
-        rate |= {"aac_coder": "fast"}
     return {"c:a": codec, **rate, "ar": 48_000, "ac": 2}
 
 

@@ -26,6 +26,7 @@ from shared.errors import EngineFailed
 _OFF_GRID = Fraction(1, 8)
 _RECORD_HEAD = 7
 _LENGTH_BYTES = 4
+_UNFIT = "The copied and the encoded pieces of the film do not fit together."
 # Types of units: slices of pictures, in pieces or whole, and those of an IDR picture.
 _SLICES, _IDR_SLICE = (1, 2, 5), 5
 
@@ -64,15 +65,24 @@ class Index:
         """The number after the last."""
         return max(picture.number for picture in self.pictures) + 1
 
+    def run(self, start: int, end: int, first: int) -> Run:
+        """The pictures from one entry to another, to become the film's from `first` on."""
+        numbers = [picture.number - start for picture in self.pictures if start <= picture.number < end]
+        return Run(self.track, start, end, first, _depth(numbers))
+
 
 @dataclass(frozen=True)
 class Run:
-    """Pictures of a file from number `start` to before `end`, which become the film's from `first` on."""
+    """Pictures of a file from number `start` to before `end`, which become the film's from `first` on.
+
+    `depth` is by how many pictures decoding is ahead of showing; None where nobody has looked yet.
+    """
 
     track: Track
     start: int
     end: int
     first: int
+    depth: int | None = None
 
 
 def index(track: Track, fps: int, start: float, end: float) -> Index | None:
@@ -97,41 +107,53 @@ def index(track: Track, fps: int, start: float, end: float) -> Index | None:
 
 def join(runs: Sequence[Run], fps: int, target: Path) -> None:
     """Write the runs, one after another, into the MP4 file `target`; EngineFailed when they do not fit together."""
-    numbers = [number for number, _, _ in _read(runs, fps)]
-    if sorted(numbers) != list(range(len(numbers))):
-        raise EngineFailed("The copied and the encoded pieces of the film do not fit together.")
-    depth = max(n - number for n, number in enumerate(numbers))
+    depth = max(_depth_of(run, fps) for run in runs)
     pattern = next((run.track for run in runs if run.track.container == "mov"), runs[0].track)
-    with av.open(f"file:{target}", "w", format="mp4") as out, _opened(pattern) as (_, model):
-        stream = out.add_stream_from_template(model)
-        stream.time_base = Fraction(1, fps)
-        for n, (number, is_key, data) in enumerate(_read(runs, fps)):
-            packet = av.Packet(data)
-            packet.stream, packet.time_base = stream, Fraction(1, fps)
-            packet.pts, packet.dts, packet.duration = number, n - depth, 1
-            packet.is_keyframe = is_key
-            out.mux(packet)
+    written: list[int] = []
+    try:
+        with av.open(f"file:{target}", "w", format="mp4") as out, _opened(pattern) as (_, model):
+            stream = out.add_stream_from_template(model)
+            stream.time_base = Fraction(1, fps)
+            for number, is_key, data in _read(runs, fps):
+                packet = av.Packet(data)
+                packet.stream, packet.time_base = stream, Fraction(1, fps)
+                packet.pts, packet.dts, packet.duration = number, len(written) - depth, 1
+                packet.is_keyframe = is_key
+                out.mux(packet)
+                written.append(number)
+    except (av.error.FFmpegError, ValueError) as problem:
+        raise EngineFailed(_UNFIT) from problem
+    if sorted(written) != list(range(len(written))):
+        raise EngineFailed(_UNFIT)
 
 
 def decodes_across(path: Path, seams: Sequence[int], fps: int) -> bool:
     """Whether the picture of a film decodes without an error, and no frame is missing, across each of these frames."""
-    return all(_decodes(path, seam, fps) for seam in seams)
-
-
-def _decodes(path: Path, seam: int, fps: int) -> bool:
-    shown = set()
     with _opened(Track(path, "mov", 0)) as (file, video):
         # Errors are all that matters here, not how its block edges look.
         video.codec_context.options = {"err_detect": "explode", "skip_loop_filter": "all"}
-        file.seek(round(Fraction(max(0, seam - 1), fps) / Fraction(video.time_base or 1)), stream=video)
         try:
-            for frame in file.decode(video):
-                shown.add(round((frame.time or 0) * fps))
-                if max(shown) > seam + 1:
-                    break
+            return all(_decodes(file, video, seam, fps) for seam in seams)
         except av.error.FFmpegError:
             return False
+
+
+def _decodes(file: InputContainer, video: VideoStream, seam: int, fps: int) -> bool:
+    shown = set()
+    file.seek(round(Fraction(max(0, seam - 1), fps) / Fraction(video.time_base or 1)), stream=video)
+    for frame in file.decode(video):
+        shown.add(round((frame.time or 0) * fps))
+        if max(shown) > seam + 1:
+            break
     return {max(0, seam - 1), seam} <= shown
+
+
+def _depth(numbers: list[int]) -> int:
+    return max(n - number for n, number in enumerate(numbers))
+
+
+def _depth_of(run: Run, fps: int) -> int:
+    return _depth([number - run.first for number, _, _ in _read([run], fps)]) if run.depth is None else run.depth
 
 
 def _read(runs: Sequence[Run], fps: int) -> Iterator[tuple[int, bool, bytes]]:

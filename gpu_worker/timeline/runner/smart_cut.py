@@ -146,7 +146,7 @@ def _of_span(
     for free_first, free_end in _free(span.start + overlap_before, span.end - span.shot.overlap, touched):
         within = [number for number in entries if free_first <= number + offset <= free_end]
         if len(within) > 1 and within[-1] - within[0] >= _SHORTEST_SECONDS * film.fps:
-            yield Copy(Run(indexed.track, within[0], within[-1], within[0] + offset))
+            yield Copy(indexed.run(within[0], within[-1], within[0] + offset))
 
 
 def _frame_of_zero(span: Span, indexed: Index, fps: int) -> int:
