@@ -76,6 +76,7 @@ def test_every_encoder_has_its_options(encoder: str, encoding: dict[str, Any], e
     ("encoding", "expected"),
     [
         ({}, "-c:a aac -b:a 192k"),
+        ({"quality": "draft"}, "-c:a aac -b:a 96k -aac_coder fast -aac_ms 0 -aac_is 0 -aac_pns 0 -aac_tns 0"),
         ({"format": "webm", "quality": "draft"}, "-c:a libopus -b:a 96k"),
         ({"format": "mp3", "audio_bitrate": 320}, "-c:a libmp3lame -b:a 320k"),
         ({"format": "mov"}, "-c:a pcm_s16le"),
