@@ -19,7 +19,7 @@ _VP9 = {"draft": (8, 40), "standard": (5, 32), "high": (3, 28), "best": (1, 24)}
 _AV1 = {"draft": (12, 42), "standard": (10, 34), "high": (8, 28), "best": (5, 24)}
 _PRORES = {"draft": 0, "standard": 2, "high": 3, "best": 3}
 _NVENC = {"draft": ("p2", 32), "standard": ("p4", 24), "high": ("p6", 20), "best": ("p7", 18)}
-# The quick coder is slower than the thorough one, unless all that shares bits between the channels is off.
+# The quick coder is slower than the thorough one, unless its tools for stereo and noise are off.
 _QUICK_AAC: Options = {"aac_coder": "fast", "aac_ms": 0, "aac_is": 0, "aac_pns": 0, "aac_tns": 0}
 _AUDIO_KBITS = {"draft": 96, "standard": 192, "high": 256, "best": 320}
 

@@ -149,7 +149,7 @@ def _decodes(file: InputContainer, video: VideoStream, seam: int, fps: int) -> b
 
 
 def _depth(numbers: list[int]) -> int:
-    return max(n - number for n, number in enumerate(numbers))
+    return max((n - number for n, number in enumerate(numbers)), default=0)
 
 
 def _depth_of(run: Run, fps: int) -> int:
