@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, StringConstraints
 
 USER_PREFIXES = ("uploads/", "twins/", "jobs/")
+JOB_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+"""A job's id as it is made and written here, for patterns."""
 TWIN_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,511}")
 _JOB = re.compile(r"job:[0-9a-fA-F-]{36}")

@@ -17,12 +17,13 @@ from control_plane.api.presenter import FRESH_LINKS_MS, LINE_MS, present_detail
 from control_plane.api.services import Services
 from control_plane.jobs import queries
 from control_plane.jobs.queries import Freshness
+from shared.references import JOB_ID
 from shared.states import JobStatus
 
 KEPT = 2000
 COST_MS = 5000
 CACHE_CONTROL = b"private, no-cache"
-_PLAIN = re.compile(r"/jobs/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
+_PLAIN = re.compile(rf"/jobs/({JOB_ID})")
 Headers = tuple[tuple[bytes, bytes], ...]
 
 

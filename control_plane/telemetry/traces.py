@@ -17,10 +17,11 @@ from opentelemetry.util.re import parse_env_headers
 from opentelemetry.util.types import AttributeValue
 
 from control_plane import logs
+from shared.references import JOB_ID
 
 LONGEST_EXPORT_SECONDS = 5
 _KEPT = ("http.request.method", "http.response.status_code", "http.route", "error.type")
-_JOB = re.compile(r"/jobs/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})(/|$)")
+_JOB = re.compile(rf"/jobs/({JOB_ID})(/|$)")
 _BEFORE_THE_ROUTER = {"/jobs": "/jobs", "/jobs/": "/jobs/{job_id}", "/callbacks/": "/callbacks/{token}"}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gpu_worker.models.files import PICKLES, BadWeights
+from gpu_worker.models.files import PICKLES, BadWeights, leaves
 from shared.errors import EngineUnavailable
 
 _PARALLEL = "module."
@@ -58,13 +58,10 @@ def _tensors(read: object, kind: Any) -> dict[str, Any]:  # noqa: ANN401 - torch
     inner: Any = read.get("state_dict", read) if isinstance(read, Mapping) else None
     if not isinstance(inner, Mapping):
         return {}
-    return {name: tensor.contiguous().clone() for name, tensor in _named(inner, "") if isinstance(tensor, kind)}
+    return {name: tensor.contiguous().clone() for name, tensor in _named(inner) if isinstance(tensor, kind)}
 
 
-def _named(inner: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def _named(inner: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
     """What is in there, in parts of a model too, each under the name it has in the whole."""
-    for name, value in inner.items():
-        if isinstance(value, Mapping):
-            yield from _named(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{str(name).removeprefix(_PARALLEL)}", value
+    for (*parts, name), value in leaves(inner):
+        yield ".".join((*parts, name.removeprefix(_PARALLEL))), value

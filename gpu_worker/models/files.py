@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from shared.errors import EngineUnavailable
 
@@ -36,6 +38,15 @@ def only_pickles(name: str) -> BadWeights:
         f"The weights of {name} are pickles, which can run code when they are opened: only safetensors are used here. "
         f"python -m gpu_worker models convert {name} <file> makes them of it without running it."
     )
+
+
+def leaves(nested: Mapping[Any, Any], *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Everything that a `state_dict` holds, however deep, behind the names that lead to it, `path` before them."""
+    for name, value in nested.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, *path, str(name))
+        else:
+            yield (*path, str(name)), value
 
 
 def safetensors_header(path: Path) -> dict[str, dict[str, object]]:

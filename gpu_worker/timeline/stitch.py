@@ -69,15 +69,16 @@ def stitch(
 
 
 def _with_format(output: Json, path: Path) -> Json:
-    if not isinstance(output, Mapping | None):
+    output = {} if output is None else output
+    if not isinstance(output, Mapping):
         return output
     suffix = path.suffix.removeprefix(".").lower()
     if suffix in _FORMATS:
-        return {"format": suffix, **(output or {})}
-    if suffix and "format" not in (output or {}):
+        return {"format": suffix, **output}
+    if suffix and "format" not in output:
         known = ", ".join(f".{name}" for name in _FORMATS)
         raise InvalidParams(f"No film ends with .{suffix}: take one of {known}, or name output.format.")
-    return output or {}
+    return output
 
 
 def _with_references(value: Json, files: dict[str, Path], name: str = "") -> Json:

@@ -62,8 +62,8 @@ def listen() -> Iterator[Listen]:
 def test_no_secret_is_logged(listen: Listen, form: Literal["text", "json"]) -> None:
     log = listen(form)
     for line, secret in SECRETS.items():
-        logging.getLogger("some.library").info("%s", line)
-        logging.getLogger("some.library").error("it broke", exc_info=RuntimeError(line))
+        logging.getLogger("some.package").info("%s", line)
+        logging.getLogger("some.package").error("it broke", exc_info=RuntimeError(line))
         assert secret not in log.getvalue(), line
     assert log.getvalue().count("it broke") == len(SECRETS)
     assert "b.example" in log.getvalue(), "and what is no secret is still there"

@@ -65,22 +65,19 @@ export class RushesClient {
       max_cost_usd: options.maxCostUsd,
       webhook_url: options.webhookUrl,
     } as api.CreateJobData["body"];
-    const headers = { "idempotency-key": options.idempotencyKey ?? newKey() };
-    return this.#submit((call) => api.createJob({ ...call, body, headers }), options.signal);
+    return this.#submit((call) => api.createJob({ ...call, body }), options);
   }
 
   /** Submits an EXPORT job. */
   async stitchTimeline(timeline: Timeline, options: StitchOptions = {}): Promise<Job> {
     const { maxCostUsd, webhookUrl } = options;
     const body = { ...timeline, max_cost_usd: maxCostUsd, webhook_url: webhookUrl };
-    const headers = { "idempotency-key": options.idempotencyKey ?? newKey() };
-    return this.#submit((call) => api.stitchTimeline({ ...call, body, headers }), options.signal);
+    return this.#submit((call) => api.stitchTimeline({ ...call, body }), options);
   }
 
   /** Submits a finished job's type and params as a new job. */
-  async retryJob(id: string, options: Pick<JobOptions, "idempotencyKey" | "signal"> = {}): Promise<Job> {
-    const headers = { "idempotency-key": options.idempotencyKey ?? newKey() };
-    return this.#submit((call) => api.retryJob({ ...call, path: { job_id: id }, headers }), options.signal);
+  async retryJob(id: string, options: Submission = {}): Promise<Job> {
+    return this.#submit((call) => api.retryJob({ ...call, path: { job_id: id } }), options);
   }
 
   /** The job as it is now, with every try it has had. */
@@ -155,8 +152,10 @@ export class RushesClient {
     return last as Job; // a watch that ends has told of the job
   }
 
-  async #submit(call: Call<api.JobCreated>, signal: AbortSignal | undefined): Promise<Job> {
-    const created = await this.#call(call, signal);
+  async #submit(call: Call<api.JobCreated, Keyed>, { idempotencyKey, signal }: Submission): Promise<Job> {
+    // One for all tries: a job whose answer is lost is not made twice.
+    const headers = { "idempotency-key": idempotencyKey ?? newKey() };
+    const created = await this.#call((how) => call({ ...how, headers }), signal);
     return this.getJob(created.job_id, { signal });
   }
 
@@ -191,7 +190,12 @@ export class RushesClient {
 }
 
 /** One of the generated functions with what it needs but for what every call has. */
-type Call<Data> = (call: { client: Client; signal: AbortSignal | undefined }) => Promise<Outcome<Data>>;
+type Call<Data, More = unknown> = (
+  call: { client: Client; signal: AbortSignal | undefined } & More,
+) => Promise<Outcome<Data>>;
+
+type Keyed = { headers: { "idempotency-key": string } };
+type Submission = Pick<JobOptions, "idempotencyKey" | "signal">;
 
 const FOREVER = Number.POSITIVE_INFINITY;
 

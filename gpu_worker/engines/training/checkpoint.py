@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from gpu_worker.models.files import leaves
 
 NAME = "training.safetensors"
 _log = logging.getLogger(__name__)
@@ -33,7 +34,9 @@ def save(path: Path, state: State, parameters: dict[str, Any], optimizer: Any) -
 
     tensors = {f"lora.{name}": value.detach().cpu().contiguous() for name, value in parameters.items()}
     numbers: dict[str, Any] = {}
-    for key, value in _leaves(optimizer.state_dict()["state"], "optimizer"):
+    # bitsandbytes keeps its 8-bit state one level deeper than torch.
+    for names, value in leaves(optimizer.state_dict()["state"], "optimizer"):
+        key = ".".join(names)
         if hasattr(value, "detach"):
             # A copy: what a library shares between entries cannot be saved twice.
             tensors[key] = value.detach().cpu().clone().contiguous()
@@ -72,17 +75,8 @@ def restore(path: Path, state: State, parameters: dict[str, Any], optimizer: Any
     return found
 
 
-def _leaves(entries: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    """Everything in there by the path to it: bitsandbytes keeps its 8-bit state one level deeper than torch."""
-    for name, value in entries.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}.{name}")
-        else:
-            yield f"{prefix}.{name}", value
-
-
 def _entries(tensors: dict[str, Any], numbers: dict[str, Any]) -> dict[int, dict[str, Any]]:
-    """The other way round."""
+    """The optimizer's state of what `save` has written of it, by its path."""
     entries: dict[int, dict[str, Any]] = {}
     for key, value in (tensors | numbers).items():
         place, index, *folders = key.split(".")

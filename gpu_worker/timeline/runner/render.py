@@ -158,7 +158,7 @@ def _finish(film: Film, file: File, made: Made, folder: Path) -> ProducedFile:
     else:
         if film.output.captions in ("soft", "both"):
             (folder / SUBTITLES).write_text(subtitle_text(film, "srt"), encoding="utf-8")
-        sound = folder / _sound_of(file) if _has_both(file) else made.sound.path
+        sound = folder / _sound_of(file) if picture else made.sound.path
         arguments = film_arguments(film, file.encoding, picture, sound, file.name)
         run_ffmpeg(arguments, duration=film.duration, on_progress=done, folder=folder)
     measured = probe(folder / file.name)

@@ -8,8 +8,7 @@ from pathlib import Path
 from gpu_worker.timeline.film import Film
 from gpu_worker.timeline.words.faces import Face, face_for, graphemes, is_unseen
 from gpu_worker.timeline.words.script import shown_texts
-from gpu_worker.timeline.words.styles import caption_look, title_look
-from shared.timeline import Caption, Title
+from gpu_worker.timeline.words.styles import look_of
 
 _MOST_NAMED = 20
 
@@ -17,7 +16,8 @@ _MOST_NAMED = 20
 def place_fonts(film: Film, folder: Path) -> None:
     """Make `folder` with links to the fonts of the film's words, and to no others: each ffmpeg loads all it finds."""
     folder.mkdir(exist_ok=True)
-    faces = {_first(film, text) for text in shown_texts(film)} | {face for _, face in _letters(film)}
+    wanted = _wanted(film)
+    faces = {*wanted, *(face for _, face in _drawn(wanted))}
     for path in {face.path for face in faces if face is not None}:
         link = folder / path.name
         link.unlink(missing_ok=True)
@@ -26,7 +26,7 @@ def place_fonts(film: Film, folder: Path) -> None:
 
 def missing_glyphs(film: Film) -> str:
     """The characters, each once, that no font at hand has; what the machine's own fonts lack too shows as boxes."""
-    lost = "".join(letter for letter, face in _letters(film) if face is None)
+    lost = "".join(letter for letter, face in _drawn(_wanted(film)) if face is None)
     return "".join(dict.fromkeys(char for char in lost if not is_unseen(char)))
 
 
@@ -39,16 +39,16 @@ def font_notes(film: Film) -> tuple[str, ...]:
     return (f"No font that comes with Rushes has {named}; the machine's own fonts draw them, if any does.",)
 
 
-def _letters(film: Film) -> Iterator[tuple[str, Face | None]]:
-    """Each letter of the film once for each font it is to be drawn in, and the font that draws it."""
-    texts: dict[Face, set[str]] = {}
+def _wanted(film: Film) -> dict[Face, set[str]]:
+    """The film's letters by the font they are to be drawn in."""
+    wanted: dict[Face, set[str]] = {}
     for text in shown_texts(film):
-        texts.setdefault(_first(film, text), set()).update(graphemes(text.text))
-    for first, letters in texts.items():
+        wanted.setdefault(look_of(film, text).face, set()).update(graphemes(text.text))
+    return wanted
+
+
+def _drawn(wanted: dict[Face, set[str]]) -> Iterator[tuple[str, Face | None]]:
+    """Each of those letters, and the font that draws it."""
+    for first, letters in wanted.items():
         for letter in sorted(letters):
             yield letter, first if letter.isspace() else face_for(letter, first)
-
-
-def _first(film: Film, text: Caption | Title) -> Face:
-    look = caption_look(film, text) if isinstance(text, Caption) else title_look(film, text)
-    return look.face

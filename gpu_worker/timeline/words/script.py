@@ -17,7 +17,7 @@ from gpu_worker.timeline.words.markup import clock
 from gpu_worker.timeline.words.motion import Span, state
 from gpu_worker.timeline.words.speech import Spoken, spoken
 from gpu_worker.timeline.words.stacking import Showing, clear, neighbours, stacked
-from gpu_worker.timeline.words.styles import Look, caption_look, title_look
+from gpu_worker.timeline.words.styles import Look, look_of
 from shared.timeline import Caption, Point, Title
 
 # libass' extension: a line runs right to left when its first letter does.
@@ -27,7 +27,7 @@ _AUTO_DIRECTION = -1
 def script(film: Film, first: int, last: int) -> str:
     """The script of all that shows in the film's frames from `first` to just before `last`; empty when nothing does."""
     texts = shown_texts(film)
-    looks = [caption_look(film, text) if isinstance(text, Caption) else title_look(film, text) for text in texts]
+    looks = [look_of(film, text) for text in texts]
     showing = [_showing(film, text, look) for text, look in zip(texts, looks, strict=True)]
     beyond = neighbours(showing)
     titles = [n for n, text in enumerate(texts) if isinstance(text, Title)]

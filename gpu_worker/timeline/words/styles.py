@@ -128,6 +128,11 @@ TITLES: dict[TitlePreset, Preset] = {
 }  # fmt: skip
 
 
+def look_of(film: Film, text: Caption | Title) -> Look:
+    """The look of whatever is written into the picture."""
+    return caption_look(film, text) if isinstance(text, Caption) else title_look(film, text)
+
+
 def caption_look(film: Film, caption: Caption) -> Look:
     """The look of a caption; its style is a preset's name, a free style, or plain when it has none."""
     style = caption.style or "plain"
